@@ -1,0 +1,20 @@
+/** Shared by every package: SWC to CommonJS, siblings from their sources, no build needed. */
+module.exports = {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testEnvironmentOptions: {
+    customExportConditions: ['@millrace/source', 'node', 'node-addons', 'require', 'default'],
+  },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        swcrc: false,
+        jsc: { target: 'es2022', parser: { syntax: 'typescript' }, keepClassNames: true },
+        module: { type: 'commonjs' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  cacheDirectory: `${__dirname}/node_modules/.cache/jest`,
+}
