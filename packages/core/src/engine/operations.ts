@@ -1,0 +1,299 @@
+/**
+ * The engine's calls as plain data (STORAGE 7): a session submits operations and is told of their
+ * completion in batches. Nothing here is a class of the engine, so that an operation on a log that
+ * is led elsewhere can be forwarded as it is.
+ *
+ * - `bytes` are borrowed for the call unless `isOwned`; the engine copies what it keeps.
+ * - A submit that returns false did nothing: the session's credit is spent; submit again after
+ *   `onWritable`.
+ * - Completions never run inside the call. Appends complete in submit order within a session.
+ *   Reads complete when they are ready, in any order.
+ */
+import type { BrokerError } from '@millrace/codec'
+
+export type Durability = 'memory' | 'replicated' | 'persisted'
+
+/** Who acts. Sessions get one from the authenticator. */
+export interface Principal {
+  readonly name: string
+  readonly isAnonymous: boolean
+}
+
+/** A topic resolved for a session: names and permissions were checked when it was opened. */
+export interface TopicHandle {
+  readonly topicId: number
+  /** Changes when the name is deleted and created again: a handle of the old one is stale. */
+  readonly generation: number
+  readonly namespace: string
+  readonly topic: string
+  readonly partitionCount: number
+  readonly durability: Durability
+}
+
+export interface AppendOperation {
+  /** The caller's own token, given back in the completion. */
+  readonly sequence: number
+  readonly handle: TopicHandle
+  readonly partition: number
+  /** Exactly one record batch v2; base offset and leader epoch are overwritten. */
+  readonly bytes: Uint8Array
+  /** The caller gives the buffer away: nobody else reads or writes it again. */
+  readonly isOwned: boolean
+  /** `topic`: complete when the topic's promise is kept. `memory`: complete once accepted. */
+  readonly durability: 'topic' | 'memory'
+}
+
+/** The outcome of one append. The object is the engine's: read it during `onCompletions` only. */
+export interface AppendCompletion {
+  readonly sequence: number
+  readonly error: BrokerError | undefined
+  readonly baseOffset: number
+  readonly nextOffset: number
+  /** Milliseconds since 1970 with log-append time, -1 with create time. */
+  readonly appendTimestamp: number
+  readonly epoch: number
+  readonly durability: Durability
+}
+
+/** Bytes of whole batches, held until `release()`; retention frees nothing under a lease. */
+export interface ReadLease {
+  readonly parts: readonly Uint8Array[]
+  readonly byteLength: number
+  release(): void
+}
+
+export interface ReadResult {
+  readonly error: BrokerError | undefined
+  readonly highWatermark: number
+  readonly earliestOffset: number
+  /** Where the next read goes on: after the last batch of the lease, or past a gap. */
+  readonly nextOffset: number
+  readonly epoch: number
+  /** Whole batches; the first may begin below the asked offset. `undefined` when there is none. */
+  readonly lease: ReadLease | undefined
+}
+
+export interface FetchOperation {
+  readonly handle: TopicHandle
+  readonly partition: number
+  readonly offset: number
+  readonly bytesMax: number
+  /** 0 completes at once with what there is. */
+  readonly bytesMin: number
+  readonly waitMsMax: number
+}
+
+/** A read or a subscription under way. */
+export interface Cancellable {
+  /** Stops it: its callback does not run any more. */
+  cancel(): void
+}
+
+export interface SubscribeOperation {
+  readonly handle: TopicHandle
+  readonly partition: number
+  readonly offset: number
+  readonly bytesPerDeliveryMax: number
+  readonly creditBytes: number
+}
+
+export interface SubscriptionSink {
+  /** Whole batches above the cursor and below the high watermark. The sink releases the lease. */
+  deliver(partition: number, result: ReadResult): void
+  /** The subscription ended by itself: topic deleted, offset lost, data damaged. */
+  end(partition: number, error: BrokerError): void
+}
+
+export interface PartitionSubscription extends Cancellable {
+  readonly partition: number
+  addCredit(bytes: number): void
+}
+
+export interface SessionOptions {
+  readonly principal: Principal
+  readonly namespace: string
+  readonly inFlightCountMax: number
+  readonly inFlightBytesMax: number
+  /** `completions[0..count)` in submit order. Array and objects are reused after the call. */
+  onCompletions(completions: readonly AppendCompletion[], count: number): void
+  /** Credit is there again after a refused submit. */
+  onWritable(): void
+}
+
+/** One authenticated peer's access to the hot path. */
+export interface EngineSession {
+  /** False: refused, nothing was done. An invalid operation is accepted and completes with its error. */
+  append(operation: AppendOperation): boolean
+  fetch(operation: FetchOperation, done: (result: ReadResult) => void): Cancellable
+  subscribe(operation: SubscribeOperation, sink: SubscriptionSink): PartitionSubscription
+  /** Ends it: reads and subscriptions are cancelled, appends under way finish unheard. */
+  close(): void
+}
+
+export interface TopicSettings {
+  readonly durability: Durability
+  /** A segment is closed when the next batch would take it past this many bytes. */
+  readonly segmentBytes: number
+  /** A segment is closed when its first record is older than this. */
+  readonly segmentMs: number
+  readonly timestampType: 'create' | 'append'
+  readonly batchBytesMax: number
+}
+
+/** Settings as given: a missing one takes the default, `null` goes back to the default. */
+export type TopicSettingsPatch = { readonly [K in keyof TopicSettings]?: TopicSettings[K] | null }
+
+export interface PartitionDescription {
+  readonly partition: number
+  readonly earliest: number
+  readonly next: number
+  readonly highWatermark: number
+  readonly epoch: number
+  readonly bytes: number
+  /** Damaged ranges that recovery or a read has put aside. */
+  readonly quarantined: readonly { readonly from: number; readonly to: number }[]
+}
+
+export interface TopicDescription {
+  readonly namespace: string
+  readonly topic: string
+  readonly id: number
+  readonly revision: number
+  readonly createdAtMs: number
+  readonly settings: TopicSettings
+  readonly partitions: readonly PartitionDescription[]
+}
+
+export interface TopicSummary {
+  readonly topic: string
+  readonly id: number
+  readonly revision: number
+  readonly partitionCount: number
+  readonly durability: Durability
+}
+
+export type OffsetQuery = 'earliest' | 'latest' | { readonly timestamp: number }
+
+export interface OffsetAnswer {
+  readonly partition: number
+  readonly offset: number
+  /** The timestamp of the record at that offset, -1 when none was asked for or there is none. */
+  readonly timestamp: number
+  readonly highWatermark: number
+}
+
+/** What every control call carries: who asks, and in which namespace. */
+export interface Caller {
+  readonly principal: Principal
+  readonly namespace: string
+}
+
+/** The façade that sessions and gateways call. All errors are BrokerErrors. */
+export interface Broker {
+  openSession(options: SessionOptions): EngineSession
+  openTopic(caller: Caller, topic: string, options: { create: boolean }): Promise<TopicHandle>
+  createTopic(
+    caller: Caller,
+    request: {
+      topic: string
+      partitions?: number
+      settings?: TopicSettingsPatch
+      ifNotExists?: boolean
+    },
+  ): Promise<TopicDescription>
+  listTopics(caller: Caller, options?: { prefix?: string }): readonly TopicSummary[]
+  describeTopic(caller: Caller, topic: string): TopicDescription
+  alterTopic(
+    caller: Caller,
+    request: {
+      topic: string
+      settings?: TopicSettingsPatch
+      partitions?: number
+      revision?: number
+    },
+  ): Promise<TopicDescription>
+  deleteTopic(caller: Caller, request: { topic: string; revision?: number }): Promise<void>
+  listOffsets(
+    caller: Caller,
+    request: { topic: string; partitions?: readonly number[]; at: OffsetQuery },
+  ): Promise<readonly OffsetAnswer[]>
+  hasNamespace(namespace: string): boolean
+  createNamespace(caller: Caller, namespace: string): Promise<void>
+  /** Runs `listener` when partitions are added to or the topic of the handle is deleted. */
+  watchTopic(handle: TopicHandle, listener: (event: TopicEvent) => void): Cancellable
+  status(): BrokerStatus
+  /** Syncs, writes a checkpoint, gives the directory back. Later calls fail with ERR_CLOSED. */
+  close(): Promise<void>
+}
+
+export type TopicEvent =
+  { readonly kind: 'partitions-added'; readonly handle: TopicHandle } | { readonly kind: 'deleted' }
+
+export interface BrokerStatus {
+  readonly isServing: boolean
+  /** Names of topics whose durability is below `persisted`, at most 100. */
+  readonly topicsBelowPersisted: readonly string[]
+  readonly topicCount: number
+  readonly partitionCount: number
+  readonly storage: StorageCounters
+}
+
+/** Counted since the broker was opened. */
+export interface StorageCounters {
+  readonly batchesAppended: number
+  readonly bytesAppended: number
+  readonly groupsWritten: number
+  readonly syncs: number
+  readonly directAppends: number
+  readonly segmentRolls: number
+  readonly journalFilesRecycled: number
+  readonly checkpoints: number
+  readonly tailReads: number
+  readonly segmentReads: number
+  readonly bytesQuarantined: number
+  readonly isFull: boolean
+  /** Journal sync latency over the last 1,024 syncs. */
+  readonly syncMsP50: number
+  readonly syncMsP99: number
+  readonly recovery: RecoveryReport
+}
+
+export interface RecoveryReport {
+  readonly durationMs: number
+  readonly groupsReplayed: number
+  readonly bytesReplayed: number
+  readonly tornGroups: number
+  readonly corruptGroups: number
+  readonly quarantinedRanges: number
+  readonly indexesRebuilt: number
+}
+
+export interface BrokerOptions {
+  readonly directory: string
+  readonly autoCreateTopics: boolean
+  /** Defaults for new topics. */
+  readonly topicDefaults?: Partial<TopicSettings> & { readonly partitions?: number }
+  readonly storage?: Partial<StorageOptions>
+  /**
+   * Called once when a sync failed or the engine can no longer keep its promises. No append
+   * completes after it. The application must end the process with a non-zero status.
+   */
+  onFatal(error: BrokerError): void
+}
+
+export interface StorageOptions {
+  readonly journalFileBytes: number
+  /** Journal bytes after which a checkpoint is taken; bounds the time of a recovery. */
+  readonly checkpointBytes: number
+  /** Bytes gathered for one log in one group from which they go straight to its segment. */
+  readonly directAppendBytes: number
+  /** A group is closed at this many journal bytes. */
+  readonly groupBytesMax: number
+  /** Appended but not yet written to segments; above it appends wait. */
+  readonly unflushedBytesMax: number
+  /** A deleted topic's files are kept this long. */
+  readonly deleteGraceMs: number
+  /** Kept on disk as a reserve for acks, deletes and checkpoints on a full disk. */
+  readonly ballastBytes: number
+  readonly openFilesMax: number
+}

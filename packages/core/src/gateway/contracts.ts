@@ -1,0 +1,95 @@
+/**
+ * What a protocol needs of its surroundings and gives in return (DESIGN 5). The native session and
+ * every gateway are written against these types alone; sockets belong to the application.
+ */
+import type { Broker, Principal, ReadLease } from '../engine/operations.ts'
+import type { Environment } from '../environment/environment.ts'
+
+export interface Connection {
+  readonly id: number
+  readonly localAddress: string
+  readonly remoteAddress: string
+  readonly isTls: boolean
+  readonly subprotocol: string | undefined
+  /**
+   * Queues bytes for this turn's write. The buffer belongs to the connection until written.
+   * False: the peer does not keep up; stop producing until `onDrain`.
+   */
+  write(bytes: Uint8Array): boolean
+  /** Queues a lease's bytes and releases the lease once they are written or the peer is gone. */
+  sendRange(lease: ReadLease): boolean
+  pause(): void
+  resume(): void
+  /** Ends after what is queued is written. */
+  end(): void
+  /** Ends at once. */
+  destroy(): void
+}
+
+/** What the application calls on a protocol's session. */
+export interface Session {
+  /** Borrowed bytes as they arrived. */
+  onData(chunk: Uint8Array): void
+  onDrain(): void
+  onClosed(): void
+}
+
+export interface Gateway {
+  readonly name: string
+  accept(connection: Connection, services: Services): Session
+  /** Tells peers to go, waits for what is in flight, at most `deadlineMs`. */
+  close(deadlineMs: number): Promise<void>
+}
+
+export type AuthenticationStep =
+  | { readonly kind: 'challenge'; readonly bytes: Uint8Array }
+  | { readonly kind: 'principal'; readonly principal: Principal }
+  | { readonly kind: 'failure' }
+
+export interface AuthenticationContext {
+  readonly remoteAddress: string
+  readonly isTls: boolean
+  readonly namespace: string
+}
+
+export interface AuthenticationExchange {
+  step(response: Uint8Array): Promise<AuthenticationStep>
+}
+
+export interface Authenticator {
+  readonly mechanisms: readonly string[]
+  /** `undefined` when the mechanism is not offered to this peer. */
+  begin(mechanism: string, context: AuthenticationContext): AuthenticationExchange | undefined
+}
+
+export type Action = 'configure' | 'write' | 'read' | 'administer'
+
+export interface Resource {
+  readonly kind: 'topic' | 'exchange' | 'queue' | 'group' | 'broker'
+  readonly namespace: string
+  readonly name: string
+}
+
+export interface Authorizer {
+  check(principal: Principal, action: Action, resource: Resource): boolean
+}
+
+/** Limits that every listener keeps, bytes and counts per connection unless named otherwise. */
+export interface ConnectionLimits {
+  readonly connectionsMax: number
+  readonly handshakeMsMax: number
+  readonly frameBytesMax: number
+  readonly bodyBytesMax: number
+  readonly inFlightCountMax: number
+  readonly inFlightBytesMax: number
+  readonly outboundBytesMax: number
+  readonly subscriptionsMax: number
+}
+
+export interface Services {
+  readonly broker: Broker
+  readonly authenticator: Authenticator
+  readonly authorizer: Authorizer
+  readonly environment: Environment
+  readonly limits: ConnectionLimits
+}
