@@ -1,0 +1,21 @@
+/**
+ * What every platform offers and `lib: es2023` leaves out. This package has `types: []`, so that a
+ * stray `Buffer` or `node:` import does not compile; only what Node and browsers share stands here.
+ */
+declare global {
+  class TextEncoder {
+    encode(text?: string): Uint8Array<ArrayBuffer>
+    encodeInto(text: string, target: Uint8Array): { read: number; written: number }
+  }
+
+  class TextDecoder {
+    constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean })
+    decode(bytes?: Uint8Array): string
+  }
+
+  interface ImportMeta {
+    readonly url: string
+  }
+}
+
+export {}
