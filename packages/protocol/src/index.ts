@@ -1,1 +1,200 @@
-export {}
+/** The codec of the native protocol. docs/protocol.md is normative; this package follows it. */
+export { negotiateVersion, PROTOCOL_MAGIC, PROTOCOL_VERSION, PROTOCOL_VERSIONS } from './version.ts'
+export {
+  ASSEMBLIES_BODIES_MAX,
+  ASSEMBLIES_COUNT_MAX,
+  BATCH_BYTES_MAX,
+  BODY_BYTES_MAX,
+  BODY_HEAD_BYTES_MAX,
+  CHANNEL_MAX,
+  CONTROL_BODY_BYTES_MAX,
+  CONTROL_DEPTH_MAX,
+  ERROR_MESSAGE_CHARACTERS_MAX,
+  FRAME_BYTES_DEFAULT,
+  FRAME_BYTES_MAX,
+  HANDSHAKE_FRAME_BYTES_MAX,
+  HEARTBEAT_MS_DEFAULT,
+  HEARTBEAT_MS_MAX,
+  HEARTBEAT_MS_MIN,
+  HEARTBEAT_SILENCE_FACTOR,
+  negotiateFrameBytes,
+  negotiateHeartbeat,
+  PING_BODY_BYTES_MAX,
+  UINT32_MAX,
+} from './limits.ts'
+export {
+  isOpcode,
+  isResponse,
+  Opcode,
+  opcodeName,
+  type OpcodeName,
+  RESPONSE_BIT,
+} from './opcode.ts'
+export {
+  FLAG_MORE,
+  FRAME_HEADER_BYTES,
+  FRAME_LENGTH_BYTES,
+  FRAME_LENGTH_MIN,
+  frameChannel,
+  frameCorrelation,
+  frameFlags,
+  frameLength,
+  frameOpcode,
+  writeFrameHeader,
+} from './frame.ts'
+export {
+  type Frame,
+  FrameDecoder,
+  type FrameDecoderOptions,
+  type FrameLimits,
+} from './frame-decoder.ts'
+export { encodeFrame, splitBody } from './frame-writer.ts'
+export { type ControlMap, decodeControl, encodeControl } from './msgpack.ts'
+export { decodeError, encodeError, errorBodyOf, receivedError, wireOfError } from './errors.ts'
+export {
+  decodeMessage,
+  encodeMessage,
+  type Message,
+  type MessageCodec,
+  messageCodecs,
+  type Messages,
+} from './message.ts'
+export {
+  type Authenticate,
+  type Authenticated,
+  decodeAuthenticate,
+  decodeAuthenticated,
+  encodeAuthenticate,
+  encodeAuthenticated,
+} from './messages/authenticate.ts'
+export { type Close, decodeClose, encodeClose } from './messages/close.ts'
+export { type Connect, decodeConnect, encodeConnect, type ProgramInfo } from './messages/connect.ts'
+export { type Connected, decodeConnected, encodeConnected } from './messages/connected.ts'
+export {
+  createCredit,
+  type Credit,
+  CREDIT_BYTES,
+  decodeCredit,
+  encodeCredit,
+  writeCredit,
+} from './messages/credit.ts'
+export {
+  createDeliverHead,
+  decodeDeliver,
+  decodeDeliverHead,
+  type Deliver,
+  DELIVER_HEAD_BYTES,
+  type DeliverHead,
+  encodeDeliver,
+  writeDeliverHead,
+} from './messages/deliver.ts'
+export { decodeErrorBody, encodeErrorBody, type ErrorBody } from './messages/error.ts'
+export {
+  createFetch,
+  decodeFetch,
+  encodeFetch,
+  type Fetch,
+  FETCH_BYTES,
+  FETCH_FLAG_READ_COMMITTED,
+  writeFetch,
+} from './messages/fetch.ts'
+export {
+  createFetchedHead,
+  decodeFetched,
+  decodeFetchedHead,
+  encodeFetched,
+  type Fetched,
+  FETCHED_HEAD_BYTES,
+  type FetchedHead,
+  writeFetchedHead,
+} from './messages/fetched.ts'
+export { decodeGoAway, encodeGoAway, type GoAway } from './messages/go-away.ts'
+export {
+  decodeListOffsets,
+  decodeOffsetsListed,
+  encodeListOffsets,
+  encodeOffsetsListed,
+  type ListOffsets,
+  type OffsetsListed,
+  type PartitionOffset,
+} from './messages/list-offsets.ts'
+export { decodePing, encodePing, type Ping } from './messages/ping.ts'
+export {
+  createProduceHead,
+  decodeProduce,
+  decodeProduceHead,
+  encodeProduce,
+  type Produce,
+  PRODUCE_HEAD_BYTES,
+  type ProduceHead,
+  WantedDurability,
+  writeProduceHead,
+} from './messages/produce.ts'
+export {
+  createProduced,
+  decodeProduced,
+  encodeProduced,
+  type Produced,
+  PRODUCED_BYTES,
+  ReachedDurability,
+  writeProduced,
+} from './messages/produced.ts'
+export {
+  decodeSubscribe,
+  decodeSubscribed,
+  encodeSubscribe,
+  encodeSubscribed,
+  type Subscribe,
+  type Subscribed,
+  type SubscribeFrom,
+} from './messages/subscribe.ts'
+export {
+  decodeSubscriptionEnd,
+  encodeSubscriptionEnd,
+  type SubscriptionEnd,
+} from './messages/subscription-end.ts'
+export { decodeTopicAlter, encodeTopicAlter, type TopicAlter } from './messages/topic-alter.ts'
+export { decodeTopicCreate, encodeTopicCreate, type TopicCreate } from './messages/topic-create.ts'
+export {
+  decodeTopicDelete,
+  decodeTopicDeleted,
+  encodeTopicDelete,
+  encodeTopicDeleted,
+  type TopicDelete,
+  type TopicDeleted,
+} from './messages/topic-delete.ts'
+export {
+  decodeTopicDescribe,
+  encodeTopicDescribe,
+  type TopicDescribe,
+} from './messages/topic-describe.ts'
+export {
+  decodeTopicDescription,
+  encodeTopicDescription,
+  type PartitionDescription,
+  type TopicDescription,
+  type TopicSettings,
+} from './messages/topic-description.ts'
+export {
+  decodeTopicList,
+  decodeTopicListed,
+  encodeTopicList,
+  encodeTopicListed,
+  type TopicList,
+  type TopicListed,
+  type TopicSummary,
+} from './messages/topic-list.ts'
+export {
+  decodeTopicOpen,
+  decodeTopicOpened,
+  encodeTopicOpen,
+  encodeTopicOpened,
+  type TopicOpen,
+  type TopicOpened,
+} from './messages/topic-open.ts'
+export {
+  decodeUnsubscribe,
+  encodeUnsubscribe,
+  type Unsubscribe,
+  type Unsubscribed,
+} from './messages/unsubscribe.ts'

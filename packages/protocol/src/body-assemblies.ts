@@ -1,0 +1,99 @@
+/**
+ * Bodies that arrive in pieces: one `BodyAssembly` each, and the bounded set of them.
+ *
+ * A frame that spans chunks and a body that spans frames are the same thing here: bytes are appended
+ * as they arrive. Invariant: a buffer never exceeds twice the bytes received for it (or
+ * `INITIAL_BYTES`), whatever length the peer declared.
+ */
+import { BrokerError } from '@millrace/codec'
+
+const INITIAL_BYTES = 1024
+
+export class BodyAssembly {
+  readonly opcode: number
+  readonly channel: number
+  readonly correlation: number
+  bytes: Uint8Array
+  length: number
+
+  constructor(opcode: number, channel: number, correlation: number) {
+    this.opcode = opcode
+    this.channel = channel
+    this.correlation = correlation
+    this.bytes = new Uint8Array(0)
+    this.length = 0
+  }
+
+  /** `expected` is how long the body is known to become: growth stops there. */
+  append(chunk: Uint8Array, from: number, to: number, expected: number): void {
+    const needed = this.length + (to - from)
+    if (needed > this.bytes.length) this.#grow(needed, expected)
+    this.bytes.set(chunk.subarray(from, to), this.length)
+    this.length = needed
+  }
+
+  take(): Uint8Array {
+    return this.length === this.bytes.length ? this.bytes : this.bytes.subarray(0, this.length)
+  }
+
+  #grow(needed: number, expected: number): void {
+    const roomy = Math.max(needed * 2, INITIAL_BYTES)
+    const grown = new Uint8Array(Math.max(needed, Math.min(roomy, expected)))
+    grown.set(this.bytes.subarray(0, this.length))
+    this.bytes = grown
+  }
+}
+
+/** The unfinished bodies of one direction of one connection. Few, so a list beats a map. */
+export class BodyAssemblies {
+  readonly #open: BodyAssembly[] = []
+  readonly #countMax: number
+
+  constructor(countMax: number) {
+    this.#countMax = countMax
+  }
+
+  get count(): number {
+    return this.#open.length
+  }
+
+  get bufferedBytes(): number {
+    let sum = 0
+    for (const assembly of this.#open) sum += assembly.length
+    return sum
+  }
+
+  get allocatedBytes(): number {
+    let sum = 0
+    for (const assembly of this.#open) sum += assembly.bytes.length
+    return sum
+  }
+
+  find(opcode: number, channel: number, correlation: number): BodyAssembly | undefined {
+    for (const assembly of this.#open) {
+      if (assembly.correlation !== correlation) continue
+      if (assembly.opcode === opcode && assembly.channel === channel) return assembly
+    }
+    return undefined
+  }
+
+  open(opcode: number, channel: number, correlation: number): BodyAssembly {
+    if (this.#open.length >= this.#countMax) {
+      throw new BrokerError('ERR_MALFORMED_FRAME', [
+        `more than ${this.#countMax} unfinished bodies at once`,
+      ])
+    }
+    const assembly = new BodyAssembly(opcode, channel, correlation)
+    this.#open.push(assembly)
+    return assembly
+  }
+
+  close(assembly: BodyAssembly): void {
+    const at = this.#open.indexOf(assembly)
+    if (at >= 0) this.#open.splice(at, 1)
+  }
+
+  clear(): void {
+    this.#open.length = 0
+  }
+}

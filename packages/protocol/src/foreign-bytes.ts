@@ -1,0 +1,36 @@
+/**
+ * Names the likely mistake when the first four bytes of a connection belong to another protocol.
+ * Not a detector to route by: each of these reads as a length far beyond any limit, so the connection
+ * fails either way and only the text differs.
+ */
+const HTTP_STARTS: readonly string[] = [
+  'GET ',
+  'POST',
+  'PUT ',
+  'HEAD',
+  'DELE',
+  'OPTI',
+  'PATC',
+  'TRAC',
+  'CONN',
+  'PRI ',
+  'HTTP',
+]
+
+const TLS_ALERT = 0x15
+const TLS_HANDSHAKE = 0x16
+const TLS_MAJOR = 0x03
+
+/** What the bytes look like, as the end of an error's text, or `undefined`. */
+export const describeForeignBytes = (bytes: Uint8Array, at: number): string | undefined => {
+  const first = bytes[at]
+  if ((first === TLS_HANDSHAKE || first === TLS_ALERT) && bytes[at + 1] === TLS_MAJOR) {
+    return 'the peer speaks TLS here, and this connection is plain: check the port and the TLS setting'
+  }
+  const text = String.fromCharCode(...bytes.subarray(at, at + 4))
+  if (HTTP_STARTS.includes(text)) {
+    return 'the peer speaks HTTP, not the Millrace protocol: check the port'
+  }
+  if (text === 'AMQP') return 'the peer speaks AMQP, not the Millrace protocol: check the port'
+  return undefined
+}

@@ -1,0 +1,142 @@
+/**
+ * Every opcode with its codec: a table, exhaustive by type. For tests, tools and paths that are not
+ * hot; the hot messages have accessors of their own beside their codecs.
+ */
+import { BrokerError } from '@millrace/codec'
+import * as authenticate from './messages/authenticate.ts'
+import { type Close, decodeClose, encodeClose } from './messages/close.ts'
+import { type Connect, decodeConnect, encodeConnect } from './messages/connect.ts'
+import { type Connected, decodeConnected, encodeConnected } from './messages/connected.ts'
+import { type Credit, decodeCredit, encodeCredit } from './messages/credit.ts'
+import { decodeDeliver, type Deliver, encodeDeliver } from './messages/deliver.ts'
+import { decodeErrorBody, encodeErrorBody, type ErrorBody } from './messages/error.ts'
+import { decodeFetch, encodeFetch, type Fetch } from './messages/fetch.ts'
+import { decodeFetched, encodeFetched, type Fetched } from './messages/fetched.ts'
+import { decodeGoAway, encodeGoAway, type GoAway } from './messages/go-away.ts'
+import * as listOffsets from './messages/list-offsets.ts'
+import { decodePing, encodePing, type Ping } from './messages/ping.ts'
+import { decodeProduce, encodeProduce, type Produce } from './messages/produce.ts'
+import { decodeProduced, encodeProduced, type Produced } from './messages/produced.ts'
+import * as subscribe from './messages/subscribe.ts'
+import {
+  decodeSubscriptionEnd,
+  encodeSubscriptionEnd,
+  type SubscriptionEnd,
+} from './messages/subscription-end.ts'
+import { decodeTopicAlter, encodeTopicAlter, type TopicAlter } from './messages/topic-alter.ts'
+import { decodeTopicCreate, encodeTopicCreate, type TopicCreate } from './messages/topic-create.ts'
+import * as topicDelete from './messages/topic-delete.ts'
+import {
+  decodeTopicDescribe,
+  encodeTopicDescribe,
+  type TopicDescribe,
+} from './messages/topic-describe.ts'
+import {
+  decodeTopicDescription,
+  encodeTopicDescription,
+  type TopicDescription,
+} from './messages/topic-description.ts'
+import * as topicList from './messages/topic-list.ts'
+import * as topicOpen from './messages/topic-open.ts'
+import { decodeUnsubscribe, encodeUnsubscribe, type Unsubscribe } from './messages/unsubscribe.ts'
+import { isOpcode, Opcode } from './opcode.ts'
+
+export interface MessageCodec<Message> {
+  readonly encode: (message: Message) => Uint8Array
+  readonly decode: (body: Uint8Array) => Message
+}
+
+/** What the body of each opcode holds. */
+export interface Messages {
+  [Opcode.CONNECT]: Connect
+  [Opcode.CONNECTED]: Connected
+  [Opcode.AUTHENTICATE]: authenticate.Authenticate
+  [Opcode.AUTHENTICATED]: authenticate.Authenticated
+  [Opcode.PING]: Ping
+  [Opcode.PONG]: Ping
+  [Opcode.GO_AWAY]: GoAway
+  [Opcode.CLOSE]: Close
+  [Opcode.CLOSED]: Close
+  [Opcode.TOPIC_CREATE]: TopicCreate
+  [Opcode.TOPIC_CREATED]: TopicDescription
+  [Opcode.TOPIC_LIST]: topicList.TopicList
+  [Opcode.TOPIC_LISTED]: topicList.TopicListed
+  [Opcode.TOPIC_DESCRIBE]: TopicDescribe
+  [Opcode.TOPIC_DESCRIBED]: TopicDescription
+  [Opcode.TOPIC_ALTER]: TopicAlter
+  [Opcode.TOPIC_ALTERED]: TopicDescription
+  [Opcode.TOPIC_DELETE]: topicDelete.TopicDelete
+  [Opcode.TOPIC_DELETED]: topicDelete.TopicDeleted
+  [Opcode.TOPIC_OPEN]: topicOpen.TopicOpen
+  [Opcode.TOPIC_OPENED]: topicOpen.TopicOpened
+  [Opcode.PRODUCE]: Produce
+  [Opcode.PRODUCED]: Readonly<Produced>
+  [Opcode.FETCH]: Readonly<Fetch>
+  [Opcode.FETCHED]: Fetched
+  [Opcode.LIST_OFFSETS]: listOffsets.ListOffsets
+  [Opcode.OFFSETS_LISTED]: listOffsets.OffsetsListed
+  [Opcode.SUBSCRIBE]: subscribe.Subscribe
+  [Opcode.SUBSCRIBED]: subscribe.Subscribed
+  [Opcode.UNSUBSCRIBE]: Unsubscribe
+  [Opcode.UNSUBSCRIBED]: Unsubscribe
+  [Opcode.CREDIT]: Readonly<Credit>
+  [Opcode.DELIVER]: Deliver
+  [Opcode.SUBSCRIPTION_END]: SubscriptionEnd
+  [Opcode.ERROR]: ErrorBody
+}
+
+const codec = <Message>(
+  encode: (message: Message) => Uint8Array,
+  decode: (body: Uint8Array) => Message,
+): MessageCodec<Message> => ({ encode, decode })
+
+const description = codec(encodeTopicDescription, decodeTopicDescription)
+
+export const messageCodecs: { readonly [Op in Opcode]: MessageCodec<Messages[Op]> } = {
+  [Opcode.CONNECT]: codec(encodeConnect, decodeConnect),
+  [Opcode.CONNECTED]: codec(encodeConnected, decodeConnected),
+  [Opcode.AUTHENTICATE]: codec(authenticate.encodeAuthenticate, authenticate.decodeAuthenticate),
+  [Opcode.AUTHENTICATED]: codec(authenticate.encodeAuthenticated, authenticate.decodeAuthenticated),
+  [Opcode.PING]: codec(encodePing, decodePing),
+  [Opcode.PONG]: codec(encodePing, decodePing),
+  [Opcode.GO_AWAY]: codec(encodeGoAway, decodeGoAway),
+  [Opcode.CLOSE]: codec(encodeClose, decodeClose),
+  [Opcode.CLOSED]: codec(encodeClose, decodeClose),
+  [Opcode.TOPIC_CREATE]: codec(encodeTopicCreate, decodeTopicCreate),
+  [Opcode.TOPIC_CREATED]: description,
+  [Opcode.TOPIC_LIST]: codec(topicList.encodeTopicList, topicList.decodeTopicList),
+  [Opcode.TOPIC_LISTED]: codec(topicList.encodeTopicListed, topicList.decodeTopicListed),
+  [Opcode.TOPIC_DESCRIBE]: codec(encodeTopicDescribe, decodeTopicDescribe),
+  [Opcode.TOPIC_DESCRIBED]: description,
+  [Opcode.TOPIC_ALTER]: codec(encodeTopicAlter, decodeTopicAlter),
+  [Opcode.TOPIC_ALTERED]: description,
+  [Opcode.TOPIC_DELETE]: codec(topicDelete.encodeTopicDelete, topicDelete.decodeTopicDelete),
+  [Opcode.TOPIC_DELETED]: codec(topicDelete.encodeTopicDeleted, topicDelete.decodeTopicDeleted),
+  [Opcode.TOPIC_OPEN]: codec(topicOpen.encodeTopicOpen, topicOpen.decodeTopicOpen),
+  [Opcode.TOPIC_OPENED]: codec(topicOpen.encodeTopicOpened, topicOpen.decodeTopicOpened),
+  [Opcode.PRODUCE]: codec(encodeProduce, decodeProduce),
+  [Opcode.PRODUCED]: codec(encodeProduced, (body) => decodeProduced(body)),
+  [Opcode.FETCH]: codec(encodeFetch, (body) => decodeFetch(body)),
+  [Opcode.FETCHED]: codec(encodeFetched, decodeFetched),
+  [Opcode.LIST_OFFSETS]: codec(listOffsets.encodeListOffsets, listOffsets.decodeListOffsets),
+  [Opcode.OFFSETS_LISTED]: codec(listOffsets.encodeOffsetsListed, listOffsets.decodeOffsetsListed),
+  [Opcode.SUBSCRIBE]: codec(subscribe.encodeSubscribe, subscribe.decodeSubscribe),
+  [Opcode.SUBSCRIBED]: codec(subscribe.encodeSubscribed, subscribe.decodeSubscribed),
+  [Opcode.UNSUBSCRIBE]: codec(encodeUnsubscribe, decodeUnsubscribe),
+  [Opcode.UNSUBSCRIBED]: codec(encodeUnsubscribe, decodeUnsubscribe),
+  [Opcode.CREDIT]: codec(encodeCredit, (body) => decodeCredit(body)),
+  [Opcode.DELIVER]: codec(encodeDeliver, decodeDeliver),
+  [Opcode.SUBSCRIPTION_END]: codec(encodeSubscriptionEnd, decodeSubscriptionEnd),
+  [Opcode.ERROR]: codec(encodeErrorBody, decodeErrorBody),
+}
+
+export type Message = Messages[Opcode]
+
+/** Throws ERR_UNKNOWN_OPCODE, or what the decoder of that opcode throws. */
+export const decodeMessage = (opcode: number, body: Uint8Array): Message => {
+  if (!isOpcode(opcode)) throw new BrokerError('ERR_UNKNOWN_OPCODE', [opcode])
+  return messageCodecs[opcode].decode(body)
+}
+
+export const encodeMessage = <Op extends Opcode>(opcode: Op, message: Messages[Op]): Uint8Array =>
+  messageCodecs[opcode].encode(message)

@@ -1,0 +1,61 @@
+/**
+ * What a frame means. Append-only: a retired number is listed here and never used again.
+ * Retired so far: none.
+ *
+ * Bit 7 set: the answer to the request with the same low seven bits. 0x7f is the one opcode without
+ * an answer of its own: it answers any request that failed.
+ */
+export const RESPONSE_BIT = 0x80
+
+export const Opcode = {
+  CONNECT: 0x01,
+  CONNECTED: 0x81,
+  AUTHENTICATE: 0x02,
+  AUTHENTICATED: 0x82,
+  PING: 0x03,
+  PONG: 0x83,
+  GO_AWAY: 0x04,
+  CLOSE: 0x05,
+  CLOSED: 0x85,
+  TOPIC_CREATE: 0x10,
+  TOPIC_CREATED: 0x90,
+  TOPIC_LIST: 0x11,
+  TOPIC_LISTED: 0x91,
+  TOPIC_DESCRIBE: 0x12,
+  TOPIC_DESCRIBED: 0x92,
+  TOPIC_ALTER: 0x13,
+  TOPIC_ALTERED: 0x93,
+  TOPIC_DELETE: 0x14,
+  TOPIC_DELETED: 0x94,
+  TOPIC_OPEN: 0x15,
+  TOPIC_OPENED: 0x95,
+  PRODUCE: 0x20,
+  PRODUCED: 0xa0,
+  FETCH: 0x21,
+  FETCHED: 0xa1,
+  LIST_OFFSETS: 0x22,
+  OFFSETS_LISTED: 0xa2,
+  SUBSCRIBE: 0x30,
+  SUBSCRIBED: 0xb0,
+  UNSUBSCRIBE: 0x31,
+  UNSUBSCRIBED: 0xb1,
+  CREDIT: 0x32,
+  DELIVER: 0x33,
+  SUBSCRIPTION_END: 0x34,
+  ERROR: 0x7f,
+} as const
+
+export type Opcode = (typeof Opcode)[keyof typeof Opcode]
+export type OpcodeName = keyof typeof Opcode
+
+const namesByOpcode: ReadonlyMap<number, OpcodeName> = new Map(
+  Object.entries(Opcode).map(([name, opcode]) => [opcode, name as OpcodeName]),
+)
+
+export const isOpcode = (value: number): value is Opcode => namesByOpcode.has(value)
+
+export const isResponse = (opcode: number): boolean => (opcode & RESPONSE_BIT) !== 0
+
+/** For logs and errors: the name, or the number when this version does not know it. */
+export const opcodeName = (opcode: number): string =>
+  namesByOpcode.get(opcode) ?? `0x${opcode.toString(16).padStart(2, '0')}`
