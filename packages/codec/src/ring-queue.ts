@@ -39,6 +39,16 @@ export class RingQueue<T> {
     return value
   }
 
+  /** Takes the value pushed last: what was queued in error is taken back from the tail. */
+  pop(): T | undefined {
+    if (this.#length === 0) return undefined
+    const at = (this.#head + this.#length - 1) & (this.#slots.length - 1)
+    const value = this.#slots[at]
+    this.#slots[at] = undefined
+    this.#length--
+    return value
+  }
+
   peek(): T | undefined {
     return this.peekAt(0)
   }

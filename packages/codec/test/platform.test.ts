@@ -10,7 +10,7 @@ describe('the package', () => {
   it('imports nothing from outside itself', () => {
     for (const name of sources) {
       const content = readFileSync(join(source, name), 'utf8')
-      const imports = [...content.matchAll(/^(?:import|export)\b[^'\n]*from '([^']+)'/gm)]
+      const imports = [...content.matchAll(/\bfrom '([^']+)'/g)]
       expect([name, imports.filter(([, from]) => !from?.startsWith('.'))]).toEqual([name, []])
       expect([name, /\bBuffer\.|require\('/.test(content)]).toEqual([name, false])
     }

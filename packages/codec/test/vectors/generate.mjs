@@ -42,7 +42,15 @@ const cases = [
   },
   {
     name: 'timestamps that rise and fall',
-    records: [0, 1, -1, 63, 64, -64, -65, 8191, 8192, 1_048_576, -2_000_000_000_000, 3e12].map(
+    records: [0, 1, -1, 63, 64, -64, -65, 8191, 8192, 1_048_576, 2_147_483_647].map((delta) =>
+      record(null, 'x', at + delta),
+    ),
+  },
+  {
+    // platformatic 1.35 writes deltas of 2^31 and more wrongly: 2^31 as `01`, which reads -1.
+    name: 'timestamps months and years apart',
+    platformatic: false,
+    records: [0, 2_147_483_648, -2_147_483_649, 4_294_967_296, -2_000_000_000_000, 3e12].map(
       (delta) => record(null, 'x', at + delta),
     ),
   },
