@@ -1,6 +1,7 @@
 /** Shared by every package: SWC to CommonJS, siblings from their sources, no build needed. */
 module.exports = {
   testEnvironment: 'node',
+  reporters: ['default', `${__dirname}/tools/lib/jest-results.cjs`],
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testEnvironmentOptions: {
     customExportConditions: ['@millrace/source', 'node', 'node-addons', 'require', 'default'],

@@ -46,6 +46,7 @@ export const sourceBoundaries = {
  */
 export const testBoundaries = {
   ...sourceBoundaries,
+  allowCircularSelfDependency: true,
   ignoredCircularDependencies: ['codec', 'core', 'protocol', 'client-core', 'client-node'].map(
     (name) => [`@millrace/${name}`, '@millrace/testing'],
   ),
