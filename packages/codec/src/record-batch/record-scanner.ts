@@ -14,8 +14,8 @@
  *
  * A header is a key (length as varint, never null, UTF-8) and a value (length as varint, -1 is null).
  *
- * Invariant: whatever the bytes say, nothing is read outside the record that declares it, and every
- * step moves forward or throws ERR_INVALID_BATCH.
+ * Invariant: whatever the bytes say, no key, value or header outside the record that declares it is
+ * handed out, and every step moves forward or throws ERR_INVALID_BATCH.
  */
 import { ByteReader } from '../byte-reader.ts'
 import { utf8DecodeRange } from '../utf8.ts'
@@ -109,7 +109,7 @@ export class RecordScanner {
     const reader = this.#reader
     const length = reader.varint()
     const room = this.#recordEnd - reader.position
-    if (length < -1 || room < 0 || length > room) reader.fail(`${what} claims ${length} bytes`)
+    if (length < -1 || length > room) reader.fail(`${what} claims ${length} bytes`)
     if (length > 0) reader.position += length
     return length
   }

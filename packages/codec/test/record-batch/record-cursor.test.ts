@@ -2,7 +2,18 @@ import { ByteWriter } from '../../src/byte-writer.ts'
 import { writeInt32, writeInt64 } from '../../src/integers.ts'
 import { RecordBatchBuilder } from '../../src/record-batch/record-batch-builder.ts'
 import { decodeRecords, RecordCursor } from '../../src/record-batch/record-cursor.ts'
-import { codeOf, forge, framed, nullableHex, record, sign, text, toHex, walk } from '../support.ts'
+import {
+  codeOf,
+  forge,
+  framed,
+  fromHex,
+  nullableHex,
+  record,
+  sign,
+  text,
+  toHex,
+  walk,
+} from '../support.ts'
 
 const at = 1_790_000_000_000
 
@@ -101,6 +112,27 @@ describe('RecordCursor', () => {
     const batch = build()
     writeInt32(batch, 57, count)
     expect(codeOf(() => walk(batch))).toBe('ERR_INVALID_BATCH')
+  })
+
+  it.each<[string, string, string]>([
+    ['a record that claims -1 bytes', '010000000101000000', 'a record claims -1 bytes'],
+    ['a record that claims 100 bytes', 'c8010000000101000000', 'a record claims 100 bytes'],
+    ['a key that claims 5 bytes', '0e0000000a010000', 'a key claims 5 bytes'],
+    [
+      'a key that reaches into the next record',
+      '0c00000014010c0c000002010100',
+      'a key claims 10 bytes',
+    ],
+    ['a value that claims 5 bytes', '0e000000010a0000', 'a value claims 5 bytes'],
+    ['a value that is cut off before its length', '0800000001010000', 'claims 0 headers'],
+    ['-3 headers', '0e00000001010500', 'claims -3 headers'],
+    ['2^31-1 headers', '140000000101feffffff0f', 'claims 2147483647 headers'],
+    ['one header in one byte', '0e00000001010200', 'claims 1 headers'],
+  ])('refuses %s before any header is asked for', (_claim, hex, said) => {
+    const cursor = new RecordCursor(forge({ records: fromHex(hex) }))
+    expect(codeOf(() => cursor.next())).toBe('ERR_INVALID_BATCH')
+    // The text names what is wrong, so that a later check does not hide that the first is missing.
+    expect(() => new RecordCursor(forge({ records: fromHex(hex) })).next()).toThrow(said)
   })
 
   it('refuses what is no batch or is cut short', () => {
