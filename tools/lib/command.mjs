@@ -37,7 +37,7 @@ export const run = (program, parameters, options = {}) =>
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    const tap = countingTap(process.stdout)
+    const tap = countingTap(options.isQuiet ? { write() {} } : process.stdout)
     child.stdout.setEncoding('utf8').on('data', (chunk) => tap.write(chunk))
     child.on('error', reject)
     child.on('close', (code, signal) => {
@@ -55,8 +55,9 @@ export const buildTypes = (projects = []) =>
   runNode([bin('typescript', 'bin', 'tsc'), '-b', ...projects])
 
 /** Without the daemon: nothing stays behind. */
-const runNx = (parameters) =>
+const runNx = (parameters, options) =>
   runNode([bin('nx', 'dist', 'bin', 'nx.js'), ...parameters], {
+    ...options,
     env: { NX_DAEMON: 'false', NX_TUI: 'false' },
   })
 
@@ -64,8 +65,7 @@ const runNx = (parameters) =>
 export const runTarget = (target) =>
   runNx(['run-many', '-t', target, '--parallel=2', '--outputStyle=static'])
 
-export const refreshProjectGraph = () =>
-  runNx(['graph', `--file=${inRoot('.nx', 'workspace-data', 'graph-of-lint.json')}`])
+export const refreshProjectGraph = () => runNx(['show', 'projects'], { isQuiet: true })
 
 export const runLint = (parameters) =>
   runNode([bin('eslint', 'bin', 'eslint.js'), '.', ...parameters], {
