@@ -61,25 +61,24 @@ export const writeUtf8 = (target: Uint8Array, at: number, text: string): number 
 const isContinuation = (byte: number | undefined): boolean =>
   byte !== undefined && (byte & 0xc0) === 0x80
 
-/**
- * The length of the well-formed sequence at `at`, or 0 (Unicode 16, table 3-7). Byte 1 decides what
- * the lead byte leaves open: overlong forms after E0 and F0, surrogates after ED, more than U+10FFFF
- * after F4.
- */
+/** Byte 1 decides what the lead byte leaves open (Unicode 16, table 3-7). */
+const isSecondAllowed = (lead: number, second: number | undefined): boolean => {
+  if (!isContinuation(second)) return false
+  // Overlong forms, surrogates, overlong forms, more than U+10FFFF.
+  if (lead === 0xe0) return second! > 0x9f
+  if (lead === 0xed) return second! < 0xa0
+  if (lead === 0xf0) return second! > 0x8f
+  return lead !== 0xf4 || second! < 0x90
+}
+
+/** The length of the well-formed sequence at `at`, which is not ASCII, or 0. */
 const sequenceLength = (bytes: Uint8Array, at: number): number => {
   const lead = bytes[at]!
-  const second = bytes[at + 1]
-  if (lead < 0xc2 || lead > 0xf4 || !isContinuation(second)) return 0
+  if (lead < 0xc2 || lead > 0xf4 || !isSecondAllowed(lead, bytes[at + 1])) return 0
   if (lead < 0xe0) return 2
   if (!isContinuation(bytes[at + 2])) return 0
-  if (lead < 0xf0) {
-    const isOverlong = lead === 0xe0 && second! < 0xa0
-    const isSurrogate = lead === 0xed && second! > 0x9f
-    return isOverlong || isSurrogate ? 0 : 3
-  }
-  if (!isContinuation(bytes[at + 3])) return 0
-  const isOutside = (lead === 0xf0 && second! < 0x90) || (lead === 0xf4 && second! > 0x8f)
-  return isOutside ? 0 : 4
+  if (lead < 0xf0) return 3
+  return isContinuation(bytes[at + 3]) ? 4 : 0
 }
 
 export const isUtf8 = (bytes: Uint8Array): boolean => {
