@@ -24,6 +24,11 @@ export interface AppendInput {
   readonly recordCount: number
   readonly hash: number
   readonly durability: Durability
+  /**
+   * False for an append acknowledged before it is durable in a log that goes on where its durable
+   * part ends: after a crash its offset may name another record, if nobody has read it. Default true.
+   */
+  readonly isOffsetPromised?: boolean
 }
 
 export interface HistoryAppend extends AppendInput {
@@ -37,6 +42,7 @@ interface Append extends AppendInput {
   baseOffset: number | undefined
   /** Acknowledged in a life of the broker that ended in a crash. */
   isBeforeCrash: boolean
+  isObserved: boolean
 }
 
 /** A batch as a reader got it. */
@@ -103,6 +109,7 @@ export class History {
       state: 'pending',
       baseOffset: undefined,
       isBeforeCrash: false,
+      isObserved: false,
     }
     log.appends.set(identity(input.producer, input.sequence), append)
     return append
@@ -139,6 +146,7 @@ export class History {
       for (const append of log.appends.values()) {
         if (append.state === 'pending') append.state = 'unknown'
         append.isBeforeCrash = true
+        if (append.isOffsetPromised === false && !append.isObserved) this.#unname(log, append)
       }
     }
   }
@@ -171,6 +179,7 @@ export class History {
         `${this.#describe(append)} is read with ${batch.nextOffset - batch.baseOffset} offsets`,
       )
     }
+    append.isObserved = true
     this.#place(append, batch.baseOffset)
   }
 
@@ -226,7 +235,10 @@ export class History {
     for (const append of this.#log(logName).appends.values()) {
       if (present.has(append) || append.state !== 'acknowledged') continue
       if (append.durability !== 'persisted' && append.isBeforeCrash) continue
-      if (isWithin(append, content.excused)) continue
+      if (isWithin(append, content.excused)) {
+        append.state = 'unknown'
+        continue
+      }
       throw new InvariantViolation(
         'I1',
         `${this.#describe(append)} was acknowledged at ${append.baseOffset} and is not there (earliest ${content.earliestOffset}, high watermark ${content.highWatermark})`,
@@ -263,6 +275,15 @@ export class History {
         )
       }
       named.set(offset, append)
+    }
+  }
+
+  #unname(log: LogHistory, append: Append): void {
+    const { baseOffset } = append
+    if (baseOffset === undefined) return
+    append.baseOffset = undefined
+    for (let offset = baseOffset; offset < baseOffset + append.recordCount; offset++) {
+      log.named.delete(offset)
     }
   }
 

@@ -5,11 +5,11 @@
  * This is the hardware, which outlives processes. A process sees it through `boot()`, and what it
  * got from there is dead once the process was killed or the power was cut.
  */
-import { DiskDirectoryNode, DiskFileNode, nodesBelow } from './disk-directory.ts'
+import { DiskDirectoryNode, nodesBelow } from './disk-directory.ts'
 import { type DiskCounters, createDiskCounters } from './disk-counters.ts'
 import { type DiskFault, type PlannedFault, FaultPlan, diskError } from './disk-faults.ts'
 import { type DiskLatency, type PendingCall, MountedDisk, latencyDefaults } from './mounted-disk.ts'
-import type { DiskNode } from './disk-directory.ts'
+import type { DiskFileNode, DiskNode } from './disk-directory.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { Trace } from './trace.ts'

@@ -1,5 +1,5 @@
-import { History, InvariantViolation } from '@millrace/testing'
-import type { AppendInput, LogContent, ObservedBatch } from '@millrace/testing'
+import { History } from '@millrace/testing'
+import type { AppendInput, InvariantViolation, LogContent, ObservedBatch } from '@millrace/testing'
 
 const input = (sequence: number, more: Partial<AppendInput> = {}): AppendInput => ({
   log: 't/0',
@@ -151,6 +151,30 @@ describe('History', () => {
     history.crash()
     history.checkContent('t/0', content([]))
     expect(invariantOf(() => history.acknowledge(history.invoke(input(1)), 0, 2))).toBe('I4')
+  })
+
+  it('does not hold an offset against an append whose promise ended with the crash', () => {
+    const history = new History()
+    const weak = input(0, { durability: 'memory', isOffsetPromised: false })
+    history.acknowledge(history.invoke(weak), 0, 2)
+    history.crash()
+    history.acknowledge(history.invoke(input(1)), 0, 2)
+    expect(invariantOf(() => history.observe('t/0', batch(0, 0), 100))).toBe('I4')
+  })
+
+  it('holds an offset that was read, whatever was promised', () => {
+    const history = new History()
+    const weak = input(0, { durability: 'memory', isOffsetPromised: false })
+    history.acknowledge(history.invoke(weak), 0, 2)
+    history.observe('t/0', batch(0, 0), 100)
+    history.crash()
+    expect(invariantOf(() => history.acknowledge(history.invoke(input(1)), 0, 2))).toBe('I4')
+  })
+
+  it('excuses a lost append for good', () => {
+    const history = withTwo()
+    history.checkContent('t/0', content([batch(1, 2)], { excused: [{ from: 0, to: 1 }] }))
+    history.checkContent('t/0', content([batch(1, 2)]))
   })
 
   it('expects nothing of a log that was forgotten', () => {

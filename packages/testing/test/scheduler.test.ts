@@ -2,7 +2,7 @@ import { Scheduler, SimulatedClock, SimulatedTimers } from '@millrace/testing'
 
 /** A chain of continuations longer than any fixed number of turns would drain. */
 const longChain = async (length: number): Promise<void> => {
-  for (let index = 0; index < length; index++) await undefined
+  for (let index = 0; index < length; index++) await Promise.resolve()
 }
 
 describe('Scheduler', () => {
