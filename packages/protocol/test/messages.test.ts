@@ -1,0 +1,240 @@
+import {
+  createCredit,
+  createDeliverHead,
+  createFetchedHead,
+  createProduced,
+  createProduceHead,
+  CREDIT_BYTES,
+  decodeCredit,
+  decodeDeliverHead,
+  decodeFetch,
+  decodeFetchedHead,
+  decodeMessage,
+  decodeProduced,
+  decodeProduceHead,
+  DELIVER_HEAD_BYTES,
+  encodeControl,
+  encodeProduced,
+  FETCH_BYTES,
+  FETCHED_HEAD_BYTES,
+  FRAME_HEADER_BYTES,
+  Opcode,
+  PING_BODY_BYTES_MAX,
+  PRODUCE_HEAD_BYTES,
+  PRODUCED_BYTES,
+  writeDeliverHead,
+  writeProduceHead,
+} from '../src/index.ts'
+import { allVectors, failureOf, fromHex } from './support.ts'
+
+/** A vector's control map, with the keys that its encoder adds. */
+const mapOf = (name: string): Record<string, unknown> => {
+  const vector = allVectors.find((candidate) => candidate.name === name)!
+  const added = vector.opcode === 'CONNECT' ? { magic: 'millrace' } : {}
+  return { ...added, ...(vector.message as object) }
+}
+
+const decodeMap = (opcode: number, map: object): unknown =>
+  decodeMessage(opcode, encodeControl(map))
+
+const CASES: [string, number, string, unknown][] = [
+  ['connect', Opcode.CONNECT, 'magic', 'kafka'],
+  ['connect', Opcode.CONNECT, 'magic', undefined],
+  ['connect', Opcode.CONNECT, 'versions', 1],
+  ['connect', Opcode.CONNECT, 'versions', ['1']],
+  ['connect', Opcode.CONNECT, 'versions', [0]],
+  ['connect', Opcode.CONNECT, 'namespace', 7],
+  ['connect', Opcode.CONNECT, 'initial', 'text'],
+  ['connect', Opcode.CONNECT, 'client', []],
+  ['connect', Opcode.CONNECT, 'features', [1]],
+  ['connect', Opcode.CONNECT, 'codecs', 'none'],
+  ['connect', Opcode.CONNECT, 'heartbeatMs', -1],
+  ['connect', Opcode.CONNECT, 'heartbeatMs', 1.5],
+  ['connect', Opcode.CONNECT, 'frameBytesMax', 8191],
+  ['connected', Opcode.CONNECTED, 'version', undefined],
+  ['connected', Opcode.CONNECTED, 'authenticated', 1],
+  ['connected', Opcode.CONNECTED, 'authenticated', undefined],
+  ['connected', Opcode.CONNECTED, 'frameBytesMax', 1048577],
+  ['connected', Opcode.CONNECTED, 'bodyBytesMax', 8191],
+  ['connected', Opcode.CONNECTED, 'inFlightCountMax', 0],
+  ['connected', Opcode.CONNECTED, 'batchBytesMax', 0],
+  ['connected', Opcode.CONNECTED, 'autoCreateTopics', 'yes'],
+  ['authenticate', Opcode.AUTHENTICATE, 'response', 'text'],
+  ['authenticate', Opcode.AUTHENTICATE, 'response', undefined],
+  ['authenticated', Opcode.AUTHENTICATED, 'authenticated', undefined],
+  ['go-away', Opcode.GO_AWAY, 'code', undefined],
+  ['go-away', Opcode.GO_AWAY, 'reconnectAfterMs', Number.NaN],
+  ['topic-create', Opcode.TOPIC_CREATE, 'topic', undefined],
+  ['topic-create', Opcode.TOPIC_CREATE, 'partitions', 0],
+  ['topic-create', Opcode.TOPIC_CREATE, 'settings', []],
+  ['topic-create', Opcode.TOPIC_CREATE, 'ifNotExists', 1],
+  ['topic-created', Opcode.TOPIC_CREATED, 'partitions', [1]],
+  ['topic-created', Opcode.TOPIC_CREATED, 'settings', undefined],
+  ['topic-list', Opcode.TOPIC_LIST, 'prefix', 1],
+  ['topic-listed', Opcode.TOPIC_LISTED, 'topics', {}],
+  ['topic-listed', Opcode.TOPIC_LISTED, 'topics', [{}]],
+  ['topic-describe', Opcode.TOPIC_DESCRIBE, 'topic', null],
+  ['topic-alter', Opcode.TOPIC_ALTER, 'settings', 'x'],
+  ['topic-alter', Opcode.TOPIC_ALTER, 'revision', -1],
+  ['topic-delete', Opcode.TOPIC_DELETE, 'revision', 'x'],
+  ['topic-open', Opcode.TOPIC_OPEN, 'create', 'yes'],
+  ['topic-opened', Opcode.TOPIC_OPENED, 'handle', 4294967296],
+  ['list-offsets by time', Opcode.LIST_OFFSETS, 'at', 'newest'],
+  ['list-offsets by time', Opcode.LIST_OFFSETS, 'at', -1],
+  ['list-offsets by time', Opcode.LIST_OFFSETS, 'at', undefined],
+  ['list-offsets by time', Opcode.LIST_OFFSETS, 'partitions', [-1]],
+  ['offsets-listed', Opcode.OFFSETS_LISTED, 'offsets', undefined],
+  ['subscribe', Opcode.SUBSCRIBE, 'subscription', 0],
+  ['subscribe', Opcode.SUBSCRIBE, 'subscription', 4294967296],
+  ['subscribe', Opcode.SUBSCRIBE, 'credit', undefined],
+  ['subscribe', Opcode.SUBSCRIBE, 'credit', -1],
+  ['subscribe', Opcode.SUBSCRIBE, 'from', undefined],
+  ['subscribe', Opcode.SUBSCRIBE, 'from', 'start'],
+  ['subscribe', Opcode.SUBSCRIBE, 'from', -1],
+  ['subscribe', Opcode.SUBSCRIBE, 'from', {}],
+  ['subscribe', Opcode.SUBSCRIBE, 'from', { timestamp: 'x' }],
+  ['subscribe', Opcode.SUBSCRIBE, 'from', { offsets: { x: 1 } }],
+  ['subscribe', Opcode.SUBSCRIBE, 'from', { offsets: { '01': 1 } }],
+  ['subscribe', Opcode.SUBSCRIBE, 'from', { offsets: { 4294967296: 1 } }],
+  ['subscribe', Opcode.SUBSCRIBE, 'from', { offsets: { 0: -1 } }],
+  ['subscribe', Opcode.SUBSCRIBE, 'maxBytesPerDeliver', 0],
+  ['subscribed', Opcode.SUBSCRIBED, 'partitions', [{ partition: 0 }]],
+  ['unsubscribe', Opcode.UNSUBSCRIBE, 'subscription', undefined],
+  ['subscription-end', Opcode.SUBSCRIPTION_END, 'code', 'x'],
+  ['error', Opcode.ERROR, 'code', undefined],
+  ['error', Opcode.ERROR, 'retriable', 0],
+  ['error', Opcode.ERROR, 'details', 1],
+]
+
+describe('a control field that is wrong', () => {
+  it.each(CASES)('%s: opcode %d refuses %s = %j', (name, opcode, field, value) => {
+    const failure = failureOf(() => decodeMap(opcode, { ...mapOf(name), [field]: value }))
+    expect(failure.code).toBe('ERR_MALFORMED_BODY')
+    const isInside = typeof value === 'object' && value !== null
+    if (!isInside) expect(failure.message).toContain(`'${field}'`)
+  })
+
+  it('names the place inside lists and maps', () => {
+    const map = { ...mapOf('connect'), codecs: ['none', 1] }
+    expect(failureOf(() => decodeMap(Opcode.CONNECT, map)).message).toContain("'codecs[1]'")
+  })
+})
+
+it('fills in every default of CONNECT', () => {
+  expect(decodeMap(Opcode.CONNECT, { magic: 'millrace', versions: [1] })).toEqual({
+    versions: [1],
+    namespace: '/',
+    mechanism: 'ANONYMOUS',
+    initial: undefined,
+    client: { name: '', version: '' },
+    features: [],
+    codecs: ['none'],
+    heartbeatMs: 15000,
+    frameBytesMax: 262144,
+  })
+})
+
+it('ignores keys it does not know, also those every object inherits', () => {
+  const map = { topic: 'a', extra: [1, { deep: true }], constructor: 1, toString: null }
+  expect(decodeMap(Opcode.TOPIC_DESCRIBE, map)).toEqual({ topic: 'a' })
+})
+
+it('takes integers that arrive as floats', () => {
+  // unsubscribe { subscription: 7.0 }
+  const body = fromHex('81ac737562736372697074696f6ecb401c000000000000')
+  expect(decodeMessage(Opcode.UNSUBSCRIBE, body)).toEqual({ subscription: 7 })
+})
+
+it('hands out binary fields that outlive the chunk', () => {
+  const body = encodeControl({ response: fromHex('0102') })
+  const { response } = decodeMessage(Opcode.AUTHENTICATE, body) as { response: Uint8Array }
+  body.fill(0)
+  expect(response).toEqual(fromHex('0102'))
+})
+
+it('refuses an opcode it does not know', () => {
+  expect(failureOf(() => decodeMessage(0x7e, new Uint8Array(0)))).toEqual({
+    code: 'ERR_UNKNOWN_OPCODE',
+    message: 'unknown opcode 126',
+  })
+})
+
+it('echoes pings up to the limit and refuses one byte more', () => {
+  const echo = new Uint8Array(PING_BODY_BYTES_MAX)
+  expect(decodeMessage(Opcode.PING, echo)).toEqual({ echo })
+  const failure = failureOf(() => decodeMessage(Opcode.PING, new Uint8Array(65)))
+  expect(failure.code).toBe('ERR_MALFORMED_BODY')
+})
+
+describe('binary bodies', () => {
+  it.each([
+    ['PRODUCE', Opcode.PRODUCE, PRODUCE_HEAD_BYTES],
+    ['PRODUCED', Opcode.PRODUCED, PRODUCED_BYTES],
+    ['FETCH', Opcode.FETCH, FETCH_BYTES],
+    ['FETCHED', Opcode.FETCHED, FETCHED_HEAD_BYTES],
+    ['CREDIT', Opcode.CREDIT, CREDIT_BYTES],
+    ['DELIVER', Opcode.DELIVER, DELIVER_HEAD_BYTES],
+  ] as const)('%s needs its whole head', (name, opcode, bytes) => {
+    const body = new Uint8Array(bytes)
+    if (opcode === Opcode.PRODUCED) body[28] = 1
+    expect(decodeMessage(opcode, body)).toBeDefined()
+    const failure = failureOf(() => decodeMessage(opcode, body.subarray(0, bytes - 1)))
+    expect(failure.message).toContain(`${name} needs ${bytes} bytes and has ${bytes - 1}`)
+  })
+
+  it('ignore zeros that are not and bytes after the end', () => {
+    const body = fromHex(`00000007${'00000050'}ffff`)
+    expect(decodeCredit(body)).toEqual({ subscription: 7, bytes: 80 })
+    const produce = fromHex('000000010000000200ffffff')
+    expect(decodeProduceHead(produce, createProduceHead())).toEqual({
+      handle: 1,
+      partition: 2,
+      durability: 0,
+    })
+  })
+
+  it('fill the object they are given', () => {
+    const target = new Uint8Array(40)
+    writeProduceHead(target, 3, 9, 8, 255)
+    const head = createProduceHead()
+    expect(decodeProduceHead(target.subarray(3), head)).toBe(head)
+    expect(head).toEqual({ handle: 9, partition: 8, durability: 255 })
+    writeDeliverHead(target, 5, 1, 2, Number.MAX_SAFE_INTEGER)
+    const deliver = createDeliverHead()
+    expect(decodeDeliverHead(target.subarray(5), deliver)).toBe(deliver)
+    expect(deliver.nextOffset).toBe(Number.MAX_SAFE_INTEGER)
+    const credit = createCredit()
+    expect(decodeCredit(target, credit)).toBe(credit)
+  })
+
+  it.each([2, 3, 254])('refuses the wanted durability %d', (durability) => {
+    const body = fromHex(`0000000100000000${durability.toString(16).padStart(2, '0')}000000`)
+    const failure = failureOf(() => decodeProduceHead(body, createProduceHead()))
+    expect(failure.code).toBe('ERR_UNSUPPORTED_DURABILITY')
+  })
+
+  it.each([0, 4])('refuses the reached durability %d', (durability) => {
+    const body = encodeProduced(createProduced())
+    body[28] = durability
+    expect(failureOf(() => decodeProduced(body)).message).toContain(`durability ${durability}`)
+  })
+
+  it('refuse offsets that a double cannot hold', () => {
+    const fetch = new Uint8Array(FETCH_BYTES)
+    fetch.set(fromHex('001fffffffffffff'), 8)
+    expect(decodeFetch(fetch).offset).toBe(Number.MAX_SAFE_INTEGER)
+    fetch.set(fromHex('0020000000000000'), 8)
+    expect(failureOf(() => decodeFetch(fetch)).message).toContain('offset is beyond 2^53 - 1')
+    fetch.fill(0xff)
+    expect(failureOf(() => decodeFetch(fetch)).code).toBe('ERR_MALFORMED_BODY')
+    const head = failureOf(() => decodeFetchedHead(fetch, createFetchedHead()))
+    expect(head.message).toContain('high watermark')
+  })
+
+  it('hand out batches as views', () => {
+    const vector = allVectors.find(({ name }) => name === 'fetched')!
+    const body = fromHex(vector.frame).subarray(FRAME_HEADER_BYTES)
+    const { batches } = decodeMessage(Opcode.FETCHED, body) as { batches: Uint8Array }
+    expect(batches.buffer).toBe(body.buffer)
+  })
+})
