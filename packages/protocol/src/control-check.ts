@@ -7,16 +7,14 @@
  * `__proto__`; integers a double cannot hold; text that is not UTF-8; bytes after the end.
  */
 import { BrokerError, isUtf8, readUint16, readUint32 } from '@millrace/codec'
-import { CONTROL_BODY_BYTES_MAX, CONTROL_DEPTH_MAX } from './limits.ts'
+import { CONTROL_DEPTH_MAX } from './limits.ts'
 
 const malformed = (text: string): BrokerError => new BrokerError('ERR_MALFORMED_BODY', [text])
 
 /** Throws ERR_MALFORMED_BODY unless the bytes are exactly one map that is safe to decode. */
-export const checkControl = (bytes: Uint8Array): void => {
-  if (bytes.length > CONTROL_BODY_BYTES_MAX) {
-    throw malformed(
-      `${bytes.length} bytes of MessagePack exceed the limit of ${CONTROL_BODY_BYTES_MAX}`,
-    )
+export const checkControl = (bytes: Uint8Array, bytesMax: number): void => {
+  if (bytes.length > bytesMax) {
+    throw malformed(`${bytes.length} bytes of MessagePack exceed the limit of ${bytesMax}`)
   }
   const first = bytes[0]
   if (first === undefined) throw malformed('a map was expected, and there are no bytes')

@@ -9,6 +9,7 @@ export {
   CHANNEL_MAX,
   CONTROL_BODY_BYTES_MAX,
   CONTROL_DEPTH_MAX,
+  CONTROL_LIST_BYTES_MAX,
   ERROR_MESSAGE_CHARACTERS_MAX,
   FRAME_BYTES_DEFAULT,
   FRAME_BYTES_MAX,
@@ -20,6 +21,7 @@ export {
   negotiateFrameBytes,
   negotiateHeartbeat,
   PING_BODY_BYTES_MAX,
+  TOPIC_LIST_COUNT_MAX,
   UINT32_MAX,
 } from './limits.ts'
 export {

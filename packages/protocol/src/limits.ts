@@ -20,6 +20,13 @@ export const ASSEMBLIES_COUNT_MAX = 16
 export const ASSEMBLIES_BODIES_MAX = 2
 
 export const CONTROL_BODY_BYTES_MAX = 64 * 1024
+/**
+ * The answers that list things (topics, partitions, offsets) may be longer than what a client may
+ * send, or a topic of a thousand partitions could not be described.
+ */
+export const CONTROL_LIST_BYTES_MAX = 1024 * 1024
+/** Topics in one TOPIC_LISTED: with names of 255 bytes they stay far below its limit. */
+export const TOPIC_LIST_COUNT_MAX = 1000
 export const CONTROL_DEPTH_MAX = 8
 
 export const PING_BODY_BYTES_MAX = 64

@@ -43,17 +43,23 @@ const plainValue = (value: unknown, depth: number): unknown => {
 }
 
 /** Keys whose value is `undefined` are left out. */
-export const encodeControl = (value: object): Uint8Array => {
+export const encodeControl = (
+  value: object,
+  bytesMax: number = CONTROL_BODY_BYTES_MAX,
+): Uint8Array => {
   const packed = packr.pack(plainMap(value, 1)) as Uint8Array
-  if (packed.length > CONTROL_BODY_BYTES_MAX) {
-    throw new BrokerError('ERR_BODY_TOO_LARGE', [packed.length, CONTROL_BODY_BYTES_MAX])
+  if (packed.length > bytesMax) {
+    throw new BrokerError('ERR_BODY_TOO_LARGE', [packed.length, bytesMax])
   }
   // msgpackr hands out a view of a larger slab.
   return new Uint8Array(packed)
 }
 
 /** Throws ERR_MALFORMED_BODY unless the bytes are exactly one well-formed map within the limits. */
-export const decodeControl = (bytes: Uint8Array): ControlMap => {
-  checkControl(bytes)
+export const decodeControl = (
+  bytes: Uint8Array,
+  bytesMax: number = CONTROL_BODY_BYTES_MAX,
+): ControlMap => {
+  checkControl(bytes, bytesMax)
   return unpackr.unpack(bytes) as ControlMap
 }

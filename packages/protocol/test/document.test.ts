@@ -89,6 +89,8 @@ it('states the limits of the code', () => {
     ['unfinished bodies per direction', protocol.ASSEMBLIES_COUNT_MAX],
     ['unfinished bodies together', protocol.ASSEMBLIES_BODIES_MAX],
     ['control body', protocol.CONTROL_BODY_BYTES_MAX],
+    ['control body of an answer that lists', protocol.CONTROL_LIST_BYTES_MAX],
+    ['topics in one TOPIC_LISTED', protocol.TOPIC_LIST_COUNT_MAX],
     ['nesting of a control body', protocol.CONTROL_DEPTH_MAX],
     ['body of PING', protocol.PING_BODY_BYTES_MAX],
     ['text of ERROR', protocol.ERROR_MESSAGE_CHARACTERS_MAX],

@@ -1,4 +1,9 @@
 import {
+  CONTROL_BODY_BYTES_MAX,
+  CONTROL_LIST_BYTES_MAX,
+  decodeTopicDescription,
+  encodeTopicDescription,
+  type TopicDescription,
   createCredit,
   createDeliverHead,
   createFetchedHead,
@@ -150,6 +155,33 @@ it('hands out binary fields that outlive the chunk', () => {
   const { response } = decodeMessage(Opcode.AUTHENTICATE, body) as { response: Uint8Array }
   body.fill(0)
   expect(response).toEqual(fromHex('0102'))
+})
+
+it('describes a topic of ten thousand partitions, and refuses an answer beyond its limit', () => {
+  const describe = (count: number): TopicDescription => ({
+    topic: 'wide',
+    id: 1,
+    revision: 1,
+    partitions: Array.from({ length: count }, (_, partition) => ({
+      partition,
+      earliest: 0,
+      next: 5_000_000_000,
+      highWatermark: 5_000_000_000,
+      epoch: 1,
+      bytes: 5_000_000_000,
+    })),
+    settings: {},
+    createdAt: 1_700_000_000_000,
+  })
+  const body = encodeTopicDescription(describe(10_000))
+  expect(body.length).toBeGreaterThan(CONTROL_BODY_BYTES_MAX)
+  expect(decodeTopicDescription(body).partitions).toHaveLength(10_000)
+  expect(failureOf(() => encodeTopicDescription(describe(20_000))).code).toBe('ERR_BODY_TOO_LARGE')
+  const beyond = new Uint8Array(CONTROL_LIST_BYTES_MAX + 1)
+  expect(failureOf(() => decodeTopicDescription(beyond)).message).toContain('limit of 1048576')
+  expect(failureOf(() => decodeMessage(Opcode.TOPIC_LIST, body)).message).toContain(
+    'limit of 65536',
+  )
 })
 
 it('refuses an opcode it does not know', () => {

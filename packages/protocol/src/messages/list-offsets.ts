@@ -19,7 +19,7 @@ import {
   requireList,
   requireString,
 } from '../fields.ts'
-import { UINT32_MAX } from '../limits.ts'
+import { CONTROL_LIST_BYTES_MAX, UINT32_MAX } from '../limits.ts'
 import { type ControlMap, decodeControl, encodeControl } from '../msgpack.ts'
 
 export interface ListOffsets {
@@ -71,8 +71,9 @@ export const decodeListOffsets = (body: Uint8Array): ListOffsets => {
   }
 }
 
-export const encodeOffsetsListed = (listed: OffsetsListed): Uint8Array => encodeControl(listed)
+export const encodeOffsetsListed = (listed: OffsetsListed): Uint8Array =>
+  encodeControl(listed, CONTROL_LIST_BYTES_MAX)
 
 export const decodeOffsetsListed = (body: Uint8Array): OffsetsListed => ({
-  offsets: requireList(decodeControl(body), 'offsets', readOffset),
+  offsets: requireList(decodeControl(body, CONTROL_LIST_BYTES_MAX), 'offsets', readOffset),
 })

@@ -21,7 +21,7 @@ import {
   requireList,
   requireString,
 } from '../fields.ts'
-import { UINT32_MAX } from '../limits.ts'
+import { CONTROL_LIST_BYTES_MAX, UINT32_MAX } from '../limits.ts'
 import { type ControlMap, decodeControl, encodeControl } from '../msgpack.ts'
 import { asPartition } from './list-offsets.ts'
 
@@ -95,10 +95,11 @@ export const decodeSubscribe = (body: Uint8Array): Subscribe => {
   }
 }
 
-export const encodeSubscribed = (subscribed: Subscribed): Uint8Array => encodeControl(subscribed)
+export const encodeSubscribed = (subscribed: Subscribed): Uint8Array =>
+  encodeControl(subscribed, CONTROL_LIST_BYTES_MAX)
 
 export const decodeSubscribed = (body: Uint8Array): Subscribed => {
-  const map = decodeControl(body)
+  const map = decodeControl(body, CONTROL_LIST_BYTES_MAX)
   return {
     subscription: requireInteger(map, 'subscription', 1, UINT32_MAX),
     topic: requireString(map, 'topic'),

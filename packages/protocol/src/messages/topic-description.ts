@@ -9,7 +9,7 @@
  * ```
  */
 import { asMap, requireInteger, requireList, requireMap, requireString } from '../fields.ts'
-import { UINT32_MAX } from '../limits.ts'
+import { CONTROL_LIST_BYTES_MAX, UINT32_MAX } from '../limits.ts'
 import { type ControlMap, decodeControl, encodeControl } from '../msgpack.ts'
 
 export interface PartitionDescription {
@@ -56,7 +56,7 @@ const readDescription = (map: ControlMap): TopicDescription => ({
 })
 
 export const encodeTopicDescription = (description: TopicDescription): Uint8Array =>
-  encodeControl(description)
+  encodeControl(description, CONTROL_LIST_BYTES_MAX)
 
 export const decodeTopicDescription = (body: Uint8Array): TopicDescription =>
-  readDescription(decodeControl(body))
+  readDescription(decodeControl(body, CONTROL_LIST_BYTES_MAX))

@@ -2,16 +2,28 @@
  * TOPIC_LIST: the topics of the namespace that this peer may see.
  *
  * ```
- * TOPIC_LIST   { prefix?: str }
- * TOPIC_LISTED { topics: [{ topic: str, id: int, partitions: int, durability: str, revision: int }] }
+ * TOPIC_LIST   { prefix?: str, after?: str }
+ * TOPIC_LISTED { topics: [{ topic: str, id: int, partitions: int, durability: str, revision: int }],
+ *                more?: bool }
  * ```
+ * Sorted by the UTF-8 bytes of the name, at most 1,000 at a time: with `more`, ask again with the
+ * last name as `after`.
  */
-import { asMap, optionalString, requireInteger, requireList, requireString } from '../fields.ts'
-import { UINT32_MAX } from '../limits.ts'
+import {
+  asMap,
+  optionalBoolean,
+  optionalString,
+  requireInteger,
+  requireList,
+  requireString,
+} from '../fields.ts'
+import { CONTROL_LIST_BYTES_MAX, UINT32_MAX } from '../limits.ts'
 import { decodeControl, encodeControl } from '../msgpack.ts'
 
 export interface TopicList {
   readonly prefix?: string | undefined
+  /** Only names that sort after this one. */
+  readonly after?: string | undefined
 }
 
 export interface TopicSummary {
@@ -24,6 +36,8 @@ export interface TopicSummary {
 
 export interface TopicListed {
   readonly topics: readonly TopicSummary[]
+  /** True: there are more after the last one. */
+  readonly more?: boolean | undefined
 }
 
 const readSummary = (value: unknown, name: string): TopicSummary => {
@@ -39,12 +53,21 @@ const readSummary = (value: unknown, name: string): TopicSummary => {
 
 export const encodeTopicList = (list: TopicList): Uint8Array => encodeControl(list)
 
-export const decodeTopicList = (body: Uint8Array): TopicList => ({
-  prefix: optionalString(decodeControl(body), 'prefix', undefined),
-})
+export const decodeTopicList = (body: Uint8Array): TopicList => {
+  const map = decodeControl(body)
+  return {
+    prefix: optionalString(map, 'prefix', undefined),
+    after: optionalString(map, 'after', undefined),
+  }
+}
 
-export const encodeTopicListed = (listed: TopicListed): Uint8Array => encodeControl(listed)
+export const encodeTopicListed = (listed: TopicListed): Uint8Array =>
+  encodeControl(listed, CONTROL_LIST_BYTES_MAX)
 
-export const decodeTopicListed = (body: Uint8Array): TopicListed => ({
-  topics: requireList(decodeControl(body), 'topics', readSummary),
-})
+export const decodeTopicListed = (body: Uint8Array): TopicListed => {
+  const map = decodeControl(body, CONTROL_LIST_BYTES_MAX)
+  return {
+    topics: requireList(map, 'topics', readSummary),
+    more: optionalBoolean(map, 'more', false),
+  }
+}

@@ -185,9 +185,10 @@ const messages = [
     ifNotExists: true,
   }),
   vector('topic-created', 'TOPIC_CREATED', 4, description),
-  vector('topic-list', 'TOPIC_LIST', 5, { prefix: 'or' }),
+  vector('topic-list', 'TOPIC_LIST', 5, { prefix: 'or', after: 'orchard' }),
   vector('topic-listed', 'TOPIC_LISTED', 5, {
     topics: [{ topic: 'orders', id: 4, partitions: 1, durability: 'persisted', revision: 2 }],
+    more: true,
   }),
   vector('topic-described', 'TOPIC_DESCRIBED', 6, description),
   vector('topic-alter', 'TOPIC_ALTER', 7, {
