@@ -71,9 +71,9 @@ const explain = (reason, names) => {
 }
 
 /** Whether the tests can go on. */
-export const ensureDebianPackages = () => {
-  if (!existsSync('/usr/bin/dpkg-query')) return explain('This is not a Debian system', wanted())
-  const missing = wanted().filter((name) => !isInstalled(name))
+export const ensureDebianPackages = (names = wanted()) => {
+  if (!existsSync('/usr/bin/dpkg-query')) return explain('This is not a Debian system', names)
+  const missing = names.filter((name) => !isInstalled(name))
   if (missing.length === 0) return true
   if (process.getuid() !== 0) return explain('Not root', missing)
   console.log(`Installing ${missing.join(' ')} …`)
