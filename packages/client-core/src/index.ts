@@ -1,1 +1,39 @@
-export {}
+/** The Millrace SDK without a transport. Programs take it from client-node; transports build on it. */
+export { type ParsedUrl, parseUrl, URL_DEFAULT } from './address.ts'
+export {
+  type AbortOptions,
+  Admin,
+  type AlterTopicOptions,
+  type CreateTopicOptions,
+  type DeleteTopicOptions,
+  type ListOffsetsOptions,
+  type ListTopicsOptions,
+  type OffsetMoment,
+} from './admin.ts'
+export { Client, type ClientEvents, type ClientStatus } from './client.ts'
+export { Consumer } from './consumer/consumer.ts'
+export type { ConsumeFrom, ConsumeOptions } from './consumer/consumer-options.ts'
+export { Message } from './consumer/message.ts'
+export { QueuedIterator } from './consumer/queued-iterator.ts'
+export type { Listener } from './emitter.ts'
+export type { FetchOptions, FetchResult } from './fetch.ts'
+export { type HeadersInput, type HeaderValue, MessageHeaders } from './headers.ts'
+export { openClient } from './open-client.ts'
+export {
+  type Authenticator,
+  type ConnectOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from './options.ts'
+export type { CodecName, PayloadCodec } from './payload-codec.ts'
+export type { Platform } from './platform.ts'
+export type { Partitioner } from './producer/partitioner.ts'
+export { Producer, type ProducerErrorEvent, type ProducerEvents } from './producer/producer.ts'
+export type {
+  MessageEnvelope,
+  ProduceResult,
+  ProducerMessage,
+} from './producer/producer-message.ts'
+export type { ProducerDurability, ProducerOptions } from './producer/producer-options.ts'
+export type { BrokerAddress, Link, LinkHandlers, Transport } from './transport.ts'
+export type { WaitOptions } from './wait.ts'

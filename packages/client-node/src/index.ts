@@ -1,1 +1,41 @@
-export {}
+/** The Millrace SDK for Node. */
+export { connect } from './connect.ts'
+export { nodePlatform } from './node-platform.ts'
+export { tcpTransport } from './tcp-transport.ts'
+export {
+  type AbortOptions,
+  type Admin,
+  type AlterTopicOptions,
+  type Authenticator,
+  type Client,
+  type ClientEvents,
+  type ClientStatus,
+  type CodecName,
+  type ConnectOptions,
+  type ConsumeFrom,
+  type ConsumeOptions,
+  type Consumer,
+  type CreateTopicOptions,
+  type DeleteTopicOptions,
+  type FetchOptions,
+  type FetchResult,
+  type HeadersInput,
+  type HeaderValue,
+  type ListOffsetsOptions,
+  type ListTopicsOptions,
+  type Message,
+  type MessageEnvelope,
+  type MessageHeaders,
+  type OffsetMoment,
+  type Partitioner,
+  type PayloadCodec,
+  type Producer,
+  type ProducerDurability,
+  type ProducerErrorEvent,
+  type ProducerEvents,
+  type ProducerMessage,
+  type ProducerOptions,
+  type ProduceResult,
+  type WaitOptions,
+} from '@millrace/client-core'
+export { BrokerError, type ErrorCode, isBrokerError } from '@millrace/codec'

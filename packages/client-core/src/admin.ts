@@ -1,0 +1,145 @@
+/** Topics as a program manages them. Every call is one request. */
+import {
+  Opcode,
+  type PartitionOffset,
+  type TopicDescription,
+  type TopicSettings,
+  type TopicSummary,
+  decodeOffsetsListed,
+  decodeTopicDeleted,
+  decodeTopicDescription,
+  decodeTopicListed,
+  encodeListOffsets,
+  encodeTopicAlter,
+  encodeTopicCreate,
+  encodeTopicDelete,
+  encodeTopicDescribe,
+  encodeTopicList,
+} from '@millrace/protocol'
+import { checkInteger, checkOffset, checkTopic, isDate } from './check.ts'
+import { invalidArgument } from './errors.ts'
+import type { BrokerSession } from './session/broker-session.ts'
+
+/** On every call: ends the wait with ERR_ABORTED; the broker may still do what was asked. */
+export interface AbortOptions {
+  readonly signal?: AbortSignal
+}
+
+/** What is not `partitions`, `ifNotExists` or `signal` is a setting: `durability` and the like. */
+export interface CreateTopicOptions extends AbortOptions {
+  /** Default: the broker's setting. */
+  readonly partitions?: number
+  /** Describe the topic if it exists, instead of ERR_TOPIC_EXISTS. Default: false. */
+  readonly ifNotExists?: boolean
+  readonly [setting: string]: unknown
+}
+
+export interface AlterTopicOptions extends AbortOptions {
+  /** More partitions than before; there is no way back. */
+  readonly partitions?: number
+  /** Only if the topic still has this revision, else ERR_REVISION_CONFLICT. */
+  readonly revision?: number
+  /** A setting of `null` goes back to its default. */
+  readonly [setting: string]: unknown
+}
+
+export interface DeleteTopicOptions extends AbortOptions {
+  readonly revision?: number
+}
+
+export interface ListTopicsOptions extends AbortOptions {
+  /** Only names that begin so. */
+  readonly prefix?: string
+}
+
+export interface ListOffsetsOptions extends AbortOptions {
+  /** Default: all. */
+  readonly partitions?: readonly number[]
+}
+
+/** `start`, `end`, or the first offset that is not older than a moment (a Date, or ms since 1970). */
+export type OffsetMoment = 'start' | 'end' | Date | number
+
+const PARTITIONS_MAX = 0xffff_ffff
+
+const momentOf = (at: OffsetMoment): 'earliest' | 'latest' | number => {
+  if (at === 'start') return 'earliest'
+  if (at === 'end') return 'latest'
+  if (typeof at === 'number') return checkOffset('at', at)
+  if (isDate(at)) return checkOffset('at', at.getTime())
+  throw invalidArgument('at', "give 'start', 'end', a Date or ms since 1970")
+}
+
+const checkPartitions = (partitions: number | undefined): number | undefined =>
+  partitions === undefined ? undefined : checkInteger('partitions', partitions, 1, PARTITIONS_MAX)
+
+/** Left of `settings: { … }` and `durability: …` side by side: both ways to say it are one. */
+const settingsOf = (rest: Record<string, unknown>): TopicSettings => {
+  const { settings, ...named } = rest
+  return { ...(settings as TopicSettings | undefined), ...named }
+}
+
+export class Admin {
+  readonly #session: () => BrokerSession
+
+  constructor(session: () => BrokerSession) {
+    this.#session = session
+  }
+
+  /** ERR_TOPIC_EXISTS, ERR_INVALID_NAME, ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED_DURABILITY. */
+  async createTopic(topic: string, options: CreateTopicOptions = {}): Promise<TopicDescription> {
+    const { partitions, ifNotExists, signal, ...rest } = options
+    const body = encodeTopicCreate({
+      topic: checkTopic(topic),
+      partitions: checkPartitions(partitions),
+      settings: settingsOf(rest),
+      ifNotExists,
+    })
+    return this.#session().call(Opcode.TOPIC_CREATE, body, decodeTopicDescription, { signal })
+  }
+
+  /** The topics of the namespace that this client may see. */
+  async listTopics(options: ListTopicsOptions = {}): Promise<readonly TopicSummary[]> {
+    const { prefix, signal } = options
+    const decode = (body: Uint8Array): readonly TopicSummary[] => decodeTopicListed(body).topics
+    return this.#session().call(Opcode.TOPIC_LIST, encodeTopicList({ prefix }), decode, { signal })
+  }
+
+  /** ERR_TOPIC_NOT_FOUND. */
+  async describeTopic(topic: string, options: AbortOptions = {}): Promise<TopicDescription> {
+    const body = encodeTopicDescribe({ topic: checkTopic(topic) })
+    return this.#session().call(Opcode.TOPIC_DESCRIBE, body, decodeTopicDescription, options)
+  }
+
+  /** In place, at once. ERR_TOPIC_NOT_FOUND, ERR_REVISION_CONFLICT, ERR_INVALID_ARGUMENT. */
+  async alterTopic(topic: string, options: AlterTopicOptions): Promise<TopicDescription> {
+    const { partitions, revision, signal, ...rest } = options
+    const body = encodeTopicAlter({
+      topic: checkTopic(topic),
+      settings: settingsOf(rest),
+      partitions: checkPartitions(partitions),
+      revision,
+    })
+    return this.#session().call(Opcode.TOPIC_ALTER, body, decodeTopicDescription, { signal })
+  }
+
+  /** ERR_TOPIC_NOT_FOUND, ERR_REVISION_CONFLICT. */
+  async deleteTopic(topic: string, options: DeleteTopicOptions = {}): Promise<void> {
+    const { revision, signal } = options
+    const body = encodeTopicDelete({ topic: checkTopic(topic), revision })
+    await this.#session().call(Opcode.TOPIC_DELETE, body, decodeTopicDeleted, { signal })
+  }
+
+  /** Where each partition stood at a moment. ERR_TOPIC_NOT_FOUND, ERR_PARTITION_NOT_FOUND. */
+  async listOffsets(
+    topic: string,
+    at: OffsetMoment,
+    options: ListOffsetsOptions = {},
+  ): Promise<readonly PartitionOffset[]> {
+    const { partitions, signal } = options
+    const body = encodeListOffsets({ topic: checkTopic(topic), partitions, at: momentOf(at) })
+    const decode = (answer: Uint8Array): readonly PartitionOffset[] =>
+      decodeOffsetsListed(answer).offsets
+    return this.#session().call(Opcode.LIST_OFFSETS, body, decode, { signal })
+  }
+}

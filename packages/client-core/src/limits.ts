@@ -1,0 +1,50 @@
+/** Every limit and default of the client, unit last in the name. A test stands at n and n+1. */
+
+export const PORT_DEFAULT = 7420
+export const HOST_DEFAULT = '127.0.0.1'
+export const NAMESPACE_DEFAULT = '/'
+
+export const CONNECT_TIMEOUT_MS = 10_000
+export const REQUEST_TIMEOUT_MS = 30_000
+export const CLOSE_TIMEOUT_MS = 5_000
+export const TIMEOUT_MS_MAX = 3_600_000
+
+/** Requests that wait behind the broker's `inFlightCountMax`. */
+export const WAITING_REQUESTS_MAX = 10_000
+/** What `inFlightCountMax` is taken for when the broker names none. */
+export const IN_FLIGHT_COUNT_DEFAULT = 256
+
+/** A subscription that a program forgot must not grow a list for ever. */
+export const SUBSCRIPTIONS_MAX = 10_000
+
+export const BATCH_BYTES_DEFAULT = 256 * 1024
+export const BATCH_BYTES_MIN = 256
+export const BATCH_BYTES_MAX = 16 * 1024 * 1024
+/** The broker refuses more; a batch that is full of tiny records is closed earlier. */
+export const RECORDS_PER_BATCH_MAX = 65_536
+export const LINGER_MS_MAX = 60_000
+export const IN_FLIGHT_BATCHES_DEFAULT = 5
+export const IN_FLIGHT_BATCHES_MAX = 1_000
+export const BUFFERED_BYTES_DEFAULT = 32 * 1024 * 1024
+export const BUFFERED_BYTES_MAX = 4 * 1024 * 1024 * 1024
+/** `write()` throws when this many times `bufferedBytesMax` wait: somebody ignores its answer. */
+export const BUFFERED_BYTES_FACTOR_MAX = 2
+/** `write()` asks for a pause after this much in one turn, so that sending and filling overlap. */
+export const TURN_BYTES_MAX = 1024 * 1024
+/** Messages that wait for room or for the topic to be opened. */
+export const PARKED_MESSAGES_MAX = 1_000_000
+export const DELIVERY_TIMEOUT_MS = 120_000
+export const HEADERS_COUNT_MAX = 1_000
+
+export const CREDIT_BYTES_DEFAULT = 4 * 1024 * 1024
+export const CREDIT_BYTES_MIN = 1_024
+export const CREDIT_BYTES_MAX = 1024 * 1024 * 1024
+export const DELIVER_BYTES_DEFAULT = 256 * 1024
+export const DELIVER_BYTES_MAX = 16 * 1024 * 1024
+
+export const FETCH_BYTES_DEFAULT = 1024 * 1024
+export const FETCH_BYTES_MAX = 16 * 1024 * 1024
+export const FETCH_WAIT_MS_MAX = 600_000
+
+export const RETRY_INITIAL_MS = 50
+export const RETRY_CEILING_MS = 2_000

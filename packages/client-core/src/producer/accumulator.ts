@@ -1,0 +1,250 @@
+/**
+ * Messages in, batches out: chooses the partition, counts what is buffered, and lets the pipelines
+ * send once per turn of the event loop. It makes no promise; `Producer` does.
+ */
+import type { BrokerError } from '@millrace/codec'
+import { PRODUCE_HEAD_BYTES, type TopicOpened, WantedDurability } from '@millrace/protocol'
+import { Opcode, writeProduceHead } from '@millrace/protocol'
+import { asBrokerError } from '../errors.ts'
+import { TURN_BYTES_MAX } from '../limits.ts'
+import type { Platform } from '../platform.ts'
+import type { BrokerSession } from '../session/broker-session.ts'
+import type { TurnTask } from '../session/connection.ts'
+import type { MessageFields } from './message-fields.ts'
+import type { FlushToken, OutgoingBatch, SendWaiter } from './outgoing-batch.ts'
+import { type PipelineHost, PartitionPipeline, estimateRecordBytes } from './partition-pipeline.ts'
+import { StickyPartition, checkPartition, keyedPartition } from './partitioner.ts'
+import type { ResolvedProducerOptions } from './producer-options.ts'
+
+export interface AccumulatorListener {
+  /** There may be room again. */
+  onRoom(): void
+  /** Messages that came through `write` are lost, or may be. */
+  onUnheard(error: BrokerError, partition: number, messageCount: number): void
+  /** The handle is no longer good: open the topic again, then call `open`. */
+  onStaleHandle(stale: TopicOpened): void
+}
+
+export class Accumulator<T> implements PipelineHost, TurnTask {
+  readonly topic: string
+  readonly platform: Platform
+  readonly inFlightBatchesMax: number
+  readonly deliveryTimeoutMs: number
+  readonly wantsAnswers: boolean
+  readonly #session: BrokerSession
+  readonly #options: ResolvedProducerOptions<T>
+  readonly #listener: AccumulatorListener
+  readonly #pipelines: (PartitionPipeline | undefined)[] = []
+  #opened: TopicOpened | undefined
+  #partitionCount = 0
+  #sticky: StickyPartition | undefined
+  #scheduled: PartitionPipeline[] = []
+  #isTurnTask = false
+  #cancelLinger: (() => void) | undefined
+  #batchBytesTarget = 0
+  #batchBytesMax = 0
+  #bufferedBytes = 0
+  #turnBytes = 0
+  #isOverfull = false
+
+  constructor(
+    session: BrokerSession,
+    topic: string,
+    options: ResolvedProducerOptions<T>,
+    listener: AccumulatorListener,
+  ) {
+    this.#session = session
+    this.#options = options
+    this.#listener = listener
+    this.topic = topic
+    this.platform = session.platform
+    this.inFlightBatchesMax = options.inFlightBatchesMax
+    this.deliveryTimeoutMs = options.deliveryTimeoutMs
+    this.wantsAnswers = options.durability !== WantedDurability.NO_ANSWER
+  }
+
+  get batchBytesTarget(): number {
+    return this.#batchBytesTarget
+  }
+
+  get batchBytesMax(): number {
+    return this.#batchBytesMax
+  }
+
+  get isOpen(): boolean {
+    return this.#opened !== undefined
+  }
+
+  /** Bytes accepted and not settled. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes
+  }
+
+  /** From the limit down to its half, so that a waiting program does not wake for every batch. */
+  get isOverfull(): boolean {
+    return this.#isOverfull
+  }
+
+  /** Enough for one turn: let what is there leave first. */
+  get isTurnFull(): boolean {
+    return this.#turnBytes >= TURN_BYTES_MAX
+  }
+
+  /** Also after a stale handle; the partitions may be others then. */
+  open(opened: TopicOpened): void {
+    this.#opened = opened
+    this.#partitionCount = opened.partitions
+    this.#sticky ??= new StickyPartition(this.platform.random(), opened.partitions)
+    if (this.#sticky.current >= opened.partitions) this.#sticky.advance(opened.partitions)
+    this.#batchBytesMax = Math.min(
+      opened.batchBytesMax,
+      this.#session.connected.batchBytesMax,
+      this.#session.connection.limits.bodyBytesMax - PRODUCE_HEAD_BYTES,
+    )
+    this.#batchBytesTarget = Math.min(this.#options.batchBytesMax, this.#batchBytesMax)
+    for (const pipeline of this.#pipelines) if (pipeline !== undefined) this.schedule(pipeline)
+  }
+
+  /** Throws when the message cannot be sent; nothing of it is kept then. */
+  append(fields: MessageFields<T>, waiter: SendWaiter | undefined): void {
+    const estimate = estimateRecordBytes(fields.key, fields.value, fields.headers)
+    const pipeline = this.#choose(fields, estimate)
+    if (!pipeline.fits(estimate)) pipeline.seal()
+    const { timestamp, key, value, headers } = fields
+    pipeline.append(timestamp, key, value, headers, waiter)
+    if (this.#options.lingerMs === 0) {
+      pipeline.mayCloseOpen = true
+      if (!pipeline.isScheduled) this.schedule(pipeline)
+    } else {
+      this.#linger(pipeline)
+    }
+  }
+
+  addFlushToken(token: FlushToken): void {
+    for (const pipeline of this.#pipelines) {
+      if (pipeline === undefined) continue
+      pipeline.addFlushToken(token)
+      this.schedule(pipeline)
+    }
+  }
+
+  failAll(error: BrokerError): void {
+    this.#cancelLinger?.()
+    for (const pipeline of this.#pipelines) pipeline?.failAll(error)
+  }
+
+  transmit(partition: number, batch: OutgoingBatch): void {
+    const opened = this.#opened as TopicOpened
+    const head = new Uint8Array(PRODUCE_HEAD_BYTES)
+    const { connection, options } = this.#session
+    try {
+      checkPartition(partition, this.#partitionCount)
+      writeProduceHead(head, 0, opened.handle, partition, this.#options.durability)
+      const parts = [head, batch.bytes]
+      if (this.wantsAnswers) {
+        connection.request(Opcode.PRODUCE, 0, parts, batch, options.requestTimeoutMs)
+      } else {
+        connection.send(Opcode.PRODUCE, connection.nextCorrelation(), parts)
+      }
+    } catch (error) {
+      throw asBrokerError(error)
+    }
+  }
+
+  schedule(pipeline: PartitionPipeline): void {
+    if (pipeline.isScheduled) return
+    pipeline.isScheduled = true
+    this.#scheduled.push(pipeline)
+    if (this.#isTurnTask) return
+    this.#isTurnTask = true
+    this.#session.connection.atTurnEnd(this)
+  }
+
+  onTurnEnd(): void {
+    const pipelines = this.#scheduled
+    this.#scheduled = []
+    this.#isTurnTask = false
+    this.#turnBytes = 0
+    for (const pipeline of pipelines) {
+      pipeline.isScheduled = false
+      pipeline.pump()
+    }
+    this.#listener.onRoom()
+  }
+
+  onAccepted(bytes: number): void {
+    this.#turnBytes += bytes
+    this.#bufferedBytes += bytes
+    if (this.#bufferedBytes >= this.#options.bufferedBytesMax) this.#isOverfull = true
+  }
+
+  onSealed(partition: number): void {
+    const sticky = this.#sticky as StickyPartition
+    if (sticky.current === partition) sticky.advance(this.#partitionCount)
+  }
+
+  onSettled(batch: OutgoingBatch, partition: number, error: BrokerError | undefined): void {
+    this.#bufferedBytes -= batch.bytes.length
+    if (error !== undefined) {
+      const { unheardCount } = batch
+      if (unheardCount > 0) this.#listener.onUnheard(error, partition, unheardCount)
+    }
+    for (const token of batch.flushTokens) {
+      token.remaining -= 1
+      if (token.remaining === 0) token.onDone()
+    }
+    if (!this.#isOverfull || this.#bufferedBytes * 2 > this.#options.bufferedBytesMax) return
+    this.#isOverfull = false
+    this.#listener.onRoom()
+  }
+
+  onRetriable(error: BrokerError): void {
+    const stale = this.#opened
+    if (error.code !== 'ERR_STALE_HANDLE' || stale === undefined) return
+    this.#opened = undefined
+    this.#listener.onStaleHandle(stale)
+  }
+
+  #choose(fields: MessageFields<T>, estimate: number): PartitionPipeline {
+    const count = this.#partitionCount
+    const { partitioner } = this.#options
+    if (fields.partition >= 0) return this.#pipeline(checkPartition(fields.partition, count))
+    if (partitioner !== undefined && fields.envelope !== undefined) {
+      return this.#pipeline(checkPartition(partitioner(fields.envelope, count), count))
+    }
+    if (fields.key !== null) return this.#pipeline(keyedPartition(fields.key, count))
+    return this.#chooseSticky(estimate)
+  }
+
+  #chooseSticky(estimate: number): PartitionPipeline {
+    const sticky = this.#sticky as StickyPartition
+    const pipeline = this.#pipeline(sticky.current)
+    if (pipeline.fits(estimate)) return pipeline
+    pipeline.seal()
+    this.schedule(pipeline)
+    return this.#pipeline(sticky.current)
+  }
+
+  #pipeline(partition: number): PartitionPipeline {
+    const known = this.#pipelines[partition]
+    if (known !== undefined) return known
+    const pipeline = new PartitionPipeline(this, partition)
+    this.#pipelines[partition] = pipeline
+    return pipeline
+  }
+
+  /** One timer for all partitions: a message waits at most `lingerMs`, often less. */
+  #linger(pipeline: PartitionPipeline): void {
+    if (pipeline.hasSealed) this.schedule(pipeline)
+    this.#cancelLinger ??= this.platform.setTimer(() => this.#endLinger(), this.#options.lingerMs)
+  }
+
+  #endLinger(): void {
+    this.#cancelLinger = undefined
+    for (const pipeline of this.#pipelines) {
+      if (pipeline === undefined) continue
+      pipeline.mayCloseOpen = true
+      this.schedule(pipeline)
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/** What `client.producer(topic, options)` takes, with its defaults. */
+import type { RecordHeader } from '@millrace/codec'
+import { WantedDurability } from '@millrace/protocol'
+import { checkInteger } from '../check.ts'
+import { invalidArgument } from '../errors.ts'
+import { type HeadersInput, toRecordHeaders } from '../headers.ts'
+import * as limits from '../limits.ts'
+import { type CodecName, type PayloadCodec, resolveCodec } from '../payload-codec.ts'
+import type { Partitioner } from './partitioner.ts'
+
+/**
+ * What an acknowledgement means: `topic`, what the topic promises; `memory`, the broker has it and
+ * does not wait for the disk; `none`, sent and forgotten, errors included.
+ */
+export type ProducerDurability = 'topic' | 'memory' | 'none'
+
+export interface ProducerOptions<T> {
+  /** How payloads become bytes. Default: `json`. */
+  readonly codec?: CodecName | PayloadCodec<T>
+  /** Default: the hash of the key, as Kafka's; without a key, sticky round robin. */
+  readonly partitioner?: Partitioner<T>
+  /**
+   * A batch is closed before it is larger, in bytes. Default: 256 KiB. A single message may be as
+   * large as the broker allows.
+   */
+  readonly batchBytesMax?: number
+  /** How long a batch waits for more, in ms. Default: 0, the end of the event-loop turn. */
+  readonly lingerMs?: number
+  /** Batches of one partition without an answer. Default: 5. */
+  readonly inFlightBatchesMax?: number
+  /** Bytes not acknowledged yet, before `send` waits and `write` returns false. Default: 32 MiB. */
+  readonly bufferedBytesMax?: number
+  /** How long a batch is sent again after retriable failures, in ms. Default: 120,000. */
+  readonly deliveryTimeoutMs?: number
+  /** Default: `topic`. */
+  readonly durability?: ProducerDurability
+  /** Go before each message's own. */
+  readonly headers?: HeadersInput
+  /** Create the topic on first use, where the broker allows it. Default: true. */
+  readonly createTopic?: boolean
+}
+
+export interface ResolvedProducerOptions<T> {
+  readonly codec: PayloadCodec<T>
+  readonly partitioner: Partitioner<T> | undefined
+  readonly batchBytesMax: number
+  readonly lingerMs: number
+  readonly inFlightBatchesMax: number
+  readonly bufferedBytesMax: number
+  readonly deliveryTimeoutMs: number
+  readonly durability: WantedDurability
+  readonly headers: readonly RecordHeader[]
+  readonly createTopic: boolean
+}
+
+const wantedByName: Readonly<Record<ProducerDurability, WantedDurability>> = {
+  topic: WantedDurability.TOPIC,
+  memory: WantedDurability.MEMORY,
+  none: WantedDurability.NO_ANSWER,
+}
+
+const resolveDurability = (name: ProducerDurability): WantedDurability => {
+  if (Object.hasOwn(wantedByName, name)) return wantedByName[name]
+  throw invalidArgument('durability', `'${name}' is not one of topic, memory, none`)
+}
+
+type NumberOptions = Pick<
+  ProducerOptions<never>,
+  'batchBytesMax' | 'lingerMs' | 'inFlightBatchesMax' | 'bufferedBytesMax' | 'deliveryTimeoutMs'
+>
+
+/** Each number is checked against its range: a misspelt unit shows at once. */
+const resolveNumbers = (options: NumberOptions): Required<NumberOptions> => {
+  const {
+    batchBytesMax = limits.BATCH_BYTES_DEFAULT,
+    lingerMs = 0,
+    inFlightBatchesMax = limits.IN_FLIGHT_BATCHES_DEFAULT,
+    bufferedBytesMax = limits.BUFFERED_BYTES_DEFAULT,
+    deliveryTimeoutMs = limits.DELIVERY_TIMEOUT_MS,
+  } = options
+  const batchRange = [limits.BATCH_BYTES_MIN, limits.BATCH_BYTES_MAX] as const
+  const windowMax = limits.IN_FLIGHT_BATCHES_MAX
+  return {
+    batchBytesMax: checkInteger('batchBytesMax', batchBytesMax, ...batchRange),
+    lingerMs: checkInteger('lingerMs', lingerMs, 0, limits.LINGER_MS_MAX),
+    inFlightBatchesMax: checkInteger('inFlightBatchesMax', inFlightBatchesMax, 1, windowMax),
+    bufferedBytesMax: checkInteger(
+      'bufferedBytesMax',
+      bufferedBytesMax,
+      1,
+      limits.BUFFERED_BYTES_MAX,
+    ),
+    deliveryTimeoutMs: checkInteger(
+      'deliveryTimeoutMs',
+      deliveryTimeoutMs,
+      1,
+      limits.TIMEOUT_MS_MAX,
+    ),
+  }
+}
+
+export const resolveProducerOptions = <T>(
+  options: ProducerOptions<T>,
+): ResolvedProducerOptions<T> => ({
+  ...resolveNumbers(options),
+  codec: resolveCodec(options.codec),
+  partitioner: options.partitioner,
+  durability: resolveDurability(options.durability ?? 'topic'),
+  headers: options.headers === undefined ? [] : toRecordHeaders(options.headers),
+  createTopic: options.createTopic ?? true,
+})
