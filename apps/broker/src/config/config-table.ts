@@ -1,0 +1,262 @@
+/**
+ * Every setting of the broker: one row each. The parser, the JSON Schema, `config show` and the test
+ * of docs/configuration.md all read this table; there is no second list.
+ */
+import { BODY_BYTES_MAX, BODY_HEAD_BYTES_MAX, FRAME_BYTES_MAX } from '@millrace/protocol'
+import {
+  CONNECTIONS_COUNT_DEFAULT,
+  HANDSHAKE_MS_DEFAULT,
+  IN_FLIGHT_BYTES_DEFAULT,
+  IN_FLIGHT_COUNT_DEFAULT,
+  OUTBOUND_BYTES_DEFAULT,
+  SHUTDOWN_MS_DEFAULT,
+  SUBSCRIPTIONS_COUNT_DEFAULT,
+} from '../limits.ts'
+
+interface KeyBase<Kind extends string, Value> {
+  readonly kind: Kind
+  readonly default: Value
+  readonly description: string
+}
+
+interface Ranged<Kind extends string> extends KeyBase<Kind, number> {
+  readonly min: number
+  readonly max: number
+}
+
+interface Choice extends KeyBase<'choice', string> {
+  readonly choices: readonly string[]
+}
+
+export type ConfigKey =
+  | KeyBase<'text', string>
+  | KeyBase<'switch', boolean>
+  /** A number, or `off`. 0 lets the operating system choose. */
+  | KeyBase<'port', number | 'off'>
+  | Ranged<'bytes'>
+  | Ranged<'duration'>
+  | Ranged<'count'>
+  | Choice
+
+export type ConfigValue = string | number | boolean
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const DAY = 24 * 60 * MINUTE
+
+const text = (standard: string, description: string): KeyBase<'text', string> => ({
+  kind: 'text',
+  default: standard,
+  description,
+})
+
+const toggle = (standard: boolean, description: string): KeyBase<'switch', boolean> => ({
+  kind: 'switch',
+  default: standard,
+  description,
+})
+
+const port = (standard: number, description: string): KeyBase<'port', number | 'off'> => ({
+  kind: 'port',
+  default: standard,
+  description,
+})
+
+const ranged =
+  <Kind extends 'bytes' | 'duration' | 'count'>(kind: Kind) =>
+  (standard: number, min: number, max: number, description: string): Ranged<Kind> => ({
+    kind,
+    default: standard,
+    min,
+    max,
+    description,
+  })
+
+const bytes = ranged('bytes')
+const duration = ranged('duration')
+const count = ranged('count')
+
+const choice = (standard: string, choices: readonly string[], description: string): Choice => ({
+  kind: 'choice',
+  default: standard,
+  choices,
+  description,
+})
+
+export const configTable = {
+  dataDir: text('./.millrace', 'The data directory. One broker owns it at a time.'),
+  host: text('127.0.0.1', 'Address of all listeners. Only loopback until there is authentication.'),
+  readyFile: text('', 'Written as JSON once the broker serves, removed when it stops.'),
+
+  'native.port': port(7420, 'Port of the native protocol; 0 picks one, off disables it.'),
+  'native.heartbeat': duration(
+    15 * SECOND,
+    0,
+    60 * MINUTE,
+    'Each side sends something at least this often; 0 for none.',
+  ),
+  'http.port': port(7421, 'Port of health and metrics; 0 picks one, off disables it.'),
+
+  'log.level': choice(
+    'info',
+    ['debug', 'info', 'warn', 'error', 'silent'],
+    'The least important lines that are written.',
+  ),
+  'log.format': choice(
+    'auto',
+    ['auto', 'json', 'pretty'],
+    'auto: pretty on a terminal, JSON otherwise.',
+  ),
+
+  'limits.connections': count(
+    CONNECTIONS_COUNT_DEFAULT,
+    1,
+    1_000_000,
+    'Connections to all listeners together.',
+  ),
+  'limits.handshakeTime': duration(
+    HANDSHAKE_MS_DEFAULT,
+    100,
+    10 * MINUTE,
+    'A peer that has not authenticated by then is cut off.',
+  ),
+  'limits.frameBytes': bytes(
+    256 * KIB,
+    8 * KIB,
+    FRAME_BYTES_MAX,
+    'The largest frame of the native protocol.',
+  ),
+  'limits.bodyBytes': bytes(
+    BODY_BYTES_MAX,
+    64 * KIB + BODY_HEAD_BYTES_MAX,
+    BODY_BYTES_MAX,
+    'The largest body, over all its frames: the largest batch and 4 KiB.',
+  ),
+  'limits.inFlightRequests': count(
+    IN_FLIGHT_COUNT_DEFAULT,
+    1,
+    65_536,
+    'Requests of a connection that may wait for their answer.',
+  ),
+  'limits.inFlightBytes': bytes(
+    IN_FLIGHT_BYTES_DEFAULT,
+    64 * KIB,
+    4 * GIB,
+    'Bytes of a connection that are accepted and not acknowledged; above it reading stops.',
+  ),
+  'limits.outboundBytes': bytes(
+    OUTBOUND_BYTES_DEFAULT,
+    MIB,
+    4 * GIB,
+    'Bytes that wait for a peer that does not read; above it the peer is cut off.',
+  ),
+  'limits.subscriptions': count(
+    SUBSCRIPTIONS_COUNT_DEFAULT,
+    1,
+    100_000,
+    'Subscriptions of a connection.',
+  ),
+
+  'topics.autoCreate': toggle(
+    false,
+    'Topics are created on first use. `millrace dev` turns it on.',
+  ),
+  'topics.partitions': count(1, 1, 10_000, 'Partitions of a new topic.'),
+  'topics.durability': choice(
+    'persisted',
+    ['persisted', 'memory'],
+    'What an acknowledgement means for a new topic.',
+  ),
+  'topics.segmentBytes': bytes(
+    512 * MIB,
+    64 * KIB,
+    2 * GIB,
+    'A segment of a new topic is closed at this size.',
+  ),
+  'topics.segmentTime': duration(
+    7 * DAY,
+    MINUTE,
+    3_650 * DAY,
+    'A segment of a new topic is closed at this age.',
+  ),
+  'topics.timestampType': choice(
+    'create',
+    ['create', 'append'],
+    'Whose clock dates the records of a new topic: the producer or the broker.',
+  ),
+  'topics.batchBytes': bytes(4 * MIB, KIB, 16 * MIB, 'The largest batch of a new topic.'),
+
+  'storage.journalFileBytes': bytes(32 * MIB, MIB, 2 * GIB, 'Size of one journal file.'),
+  'storage.checkpointBytes': bytes(
+    96 * MIB,
+    MIB,
+    64 * GIB,
+    'Journal bytes after which a checkpoint is taken; bounds the time of a recovery.',
+  ),
+  'storage.directAppendBytes': bytes(
+    256 * KIB,
+    4 * KIB,
+    64 * MIB,
+    'Bytes gathered for one log in one group from which they go straight to its segment.',
+  ),
+  'storage.groupBytes': bytes(
+    4 * MIB,
+    64 * KIB,
+    256 * MIB,
+    'A group of the journal is closed at this size.',
+  ),
+  'storage.unflushedBytes': bytes(
+    64 * MIB,
+    MIB,
+    16 * GIB,
+    'Appended and not yet in segments; above it appends wait.',
+  ),
+  'storage.deleteGrace': duration(
+    MINUTE,
+    0,
+    365 * DAY,
+    'How long the files of a deleted topic are kept.',
+  ),
+  'storage.ballastBytes': bytes(
+    16 * MIB,
+    0,
+    16 * GIB,
+    'Kept on disk as a reserve for checkpoints and deletes on a full disk.',
+  ),
+  'storage.openFiles': count(4_096, 16, 1_000_000, 'Segment files held open.'),
+
+  'shutdown.deadline': duration(
+    SHUTDOWN_MS_DEFAULT,
+    0,
+    60 * MINUTE,
+    'How long a stop waits for what is in flight.',
+  ),
+} as const satisfies Record<string, ConfigKey>
+
+export type ConfigPath = keyof typeof configTable
+
+type ValueOf<Key> = Key extends { readonly kind: 'text' | 'choice' }
+  ? string
+  : Key extends { readonly kind: 'switch' }
+    ? boolean
+    : Key extends { readonly kind: 'port' }
+      ? number | 'off'
+      : number
+
+export type ConfigValues = { readonly [Path in ConfigPath]: ValueOf<ConfigKeyOf<Path>> }
+export type ConfigKeyOf<Path extends ConfigPath> = (typeof configTable)[Path]
+
+export const configPaths = Object.keys(configTable) as readonly ConfigPath[]
+
+export const isConfigPath = (path: string): path is ConfigPath => Object.hasOwn(configTable, path)
+
+/** `native.port` is `MILLRACE_NATIVE__PORT`, `topics.segmentBytes` is `MILLRACE_TOPICS__SEGMENT_BYTES`. */
+export const environmentNameOf = (path: string): string =>
+  'MILLRACE_' +
+  path
+    .split('.')
+    .map((part) => part.replace(/[A-Z]/g, '_$&').toUpperCase())
+    .join('__')

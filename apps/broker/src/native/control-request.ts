@@ -1,0 +1,50 @@
+/** The shape of a rare request: decode, do, answer. A promise each; never used on a hot path. */
+import { BrokerError } from '@millrace/codec'
+import type { Action, Resource } from '@millrace/core'
+import type { Frame } from '@millrace/protocol'
+import type { NativeSession } from './native-session.ts'
+
+export interface ControlRequest<Body, Answer> {
+  readonly decode: (body: Uint8Array) => Body
+  readonly answerOpcode: number
+  readonly encode: (answer: Answer) => Uint8Array
+  readonly run: (session: NativeSession, body: Body) => Answer | Promise<Answer>
+}
+
+export const controlHandler =
+  <Body, Answer>(request: ControlRequest<Body, Answer>) =>
+  (session: NativeSession, frame: Frame): void => {
+    void serve(session, request, frame.body, frame.channel, frame.correlation)
+  }
+
+const serve = async <Body, Answer>(
+  session: NativeSession,
+  request: ControlRequest<Body, Answer>,
+  body: Uint8Array,
+  channel: number,
+  correlation: number,
+): Promise<void> => {
+  session.beginControl()
+  try {
+    // The body is borrowed: it is decoded before the first await.
+    const answer = await request.run(session, request.decode(body))
+    session.output.sendInLine(request.answerOpcode, channel, correlation, request.encode(answer))
+  } catch (error) {
+    session.fail(error, channel, correlation)
+  } finally {
+    session.endControl()
+  }
+}
+
+export const isAllowed = (session: NativeSession, action: Action, topic: string): boolean => {
+  const { principal, namespace } = session.open.caller
+  const resource: Resource = { kind: 'topic', namespace, name: topic }
+  return session.services.authorizer.check(principal, action, resource)
+}
+
+export const notAuthorized = (session: NativeSession, action: Action, topic: string): BrokerError =>
+  new BrokerError('ERR_NOT_AUTHORIZED', [session.open.caller.principal.name, action, topic])
+
+export const checkAllowed = (session: NativeSession, action: Action, topic: string): void => {
+  if (!isAllowed(session, action, topic)) throw notAuthorized(session, action, topic)
+}

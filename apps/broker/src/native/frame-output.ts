@@ -1,0 +1,169 @@
+/**
+ * Frames out of a session. Small frames go straight to the connection; bodies with batches stand in
+ * line and are cut into frames while the peer takes them, so that a PONG waits for half a megabyte at
+ * most and never for a whole body.
+ *
+ * Invariants: at most one body is unfinished at a time; every lease is released exactly once; what
+ * waits in line counts against the connection's outbound limit.
+ */
+import { type BrokerError, RingQueue } from '@millrace/codec'
+import type { Connection, ReadLease } from '@millrace/core'
+import { encodeError, encodeFrame, FRAME_HEADER_BYTES, writeFrameHeader } from '@millrace/protocol'
+import { OutgoingBody } from './outgoing-body.ts'
+
+export interface FrameOutputOptions {
+  readonly outboundBytesMax: number
+  /** More waits for the peer than the limit allows. */
+  onOverflow(waitingBytes: number): void
+  /** The connection does not take more, or takes more again. */
+  onBlocked(isBlocked: boolean): void
+}
+
+export class FrameOutput {
+  readonly #connection: Connection
+  readonly #options: FrameOutputOptions
+  readonly #bodies: RingQueue<OutgoingBody>
+  #current: OutgoingBody | undefined
+  #frameBytesMax: number
+  #waitingBytes: number
+  #isBlocked: boolean
+  #isClosed: boolean
+  #isEnding: boolean
+  /** Set by every frame, cleared by the heartbeat. */
+  hasSent: boolean
+
+  constructor(connection: Connection, frameBytesMax: number, options: FrameOutputOptions) {
+    this.#connection = connection
+    this.#options = options
+    this.#bodies = new RingQueue<OutgoingBody>()
+    this.#current = undefined
+    this.#frameBytesMax = frameBytesMax
+    this.#waitingBytes = 0
+    this.#isBlocked = false
+    this.#isClosed = false
+    this.#isEnding = false
+    this.hasSent = false
+  }
+
+  get isBlocked(): boolean {
+    return this.#isBlocked
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
+
+  setFrameBytesMax(frameBytesMax: number): void {
+    this.#frameBytesMax = frameBytesMax
+  }
+
+  /** Whole frames made elsewhere; the buffer is given away. */
+  write(frames: Uint8Array): void {
+    if (this.#isClosed) return
+    this.hasSent = true
+    if (!this.#connection.write(frames)) this.#block()
+  }
+
+  send(opcode: number, channel: number, correlation: number, body?: Uint8Array): void {
+    this.write(encodeFrame(opcode, channel, correlation, body))
+  }
+
+  sendError(error: BrokerError, channel: number, correlation: number): void {
+    this.write(encodeError(error, correlation, channel))
+  }
+
+  /** A frame that must not overtake the bodies in line. */
+  sendInLine(opcode: number, channel: number, correlation: number, body: Uint8Array): void {
+    if (this.#current === undefined) this.send(opcode, channel, correlation, body)
+    else this.#enqueue(new OutgoingBody(opcode, channel, correlation, body, undefined))
+  }
+
+  /** `head` is a fresh buffer; the lease is released once its bytes are written or the peer is gone. */
+  sendBody(
+    opcode: number,
+    channel: number,
+    correlation: number,
+    head: Uint8Array,
+    lease: ReadLease | undefined,
+  ): void {
+    if (this.#isClosed) {
+      lease?.release()
+      return
+    }
+    const bodyBytes = head.length + (lease?.byteLength ?? 0)
+    const isOneFrame = FRAME_HEADER_BYTES + bodyBytes <= this.#frameBytesMax
+    if (isOneFrame && this.#current === undefined && !this.#isBlocked) {
+      this.#sendWhole(opcode, channel, correlation, head, lease)
+    } else {
+      this.#enqueue(new OutgoingBody(opcode, channel, correlation, head, lease))
+    }
+  }
+
+  /** The connection takes more again. */
+  onDrain(): void {
+    this.#isBlocked = false
+    this.#pump()
+    if (!this.#isBlocked) this.#options.onBlocked(false)
+  }
+
+  /** Ends the connection after everything that stands in line. */
+  end(): void {
+    this.#isEnding = true
+    if (this.#current === undefined) this.#connection.end()
+  }
+
+  /** Sends nothing more, and gives the leases back. */
+  close(): void {
+    this.#isClosed = true
+    this.#current?.release()
+    this.#current = undefined
+    for (let body = this.#bodies.shift(); body !== undefined; body = this.#bodies.shift()) {
+      body.release()
+    }
+    this.#waitingBytes = 0
+  }
+
+  #sendWhole(
+    opcode: number,
+    channel: number,
+    correlation: number,
+    head: Uint8Array,
+    lease: ReadLease | undefined,
+  ): void {
+    const bodyBytes = head.length + (lease?.byteLength ?? 0)
+    const first = new Uint8Array(FRAME_HEADER_BYTES + head.length)
+    writeFrameHeader(first, 0, bodyBytes, opcode, 0, channel, correlation)
+    first.set(head, FRAME_HEADER_BYTES)
+    this.write(first)
+    if (lease !== undefined && !this.#connection.sendRange(lease)) this.#block()
+  }
+
+  #enqueue(body: OutgoingBody): void {
+    this.#waitingBytes += body.byteLength
+    if (this.#current === undefined) this.#current = body
+    else this.#bodies.push(body)
+    if (this.#waitingBytes > this.#options.outboundBytesMax) {
+      this.#options.onOverflow(this.#waitingBytes)
+      return
+    }
+    this.#pump()
+  }
+
+  #pump(): void {
+    while (this.#current !== undefined && !this.#isBlocked && !this.#isClosed) {
+      const body = this.#current
+      this.hasSent = true
+      if (!body.sendFrame(this.#connection, this.#frameBytesMax)) this.#block()
+      if (!body.isSent) continue
+      this.#waitingBytes -= body.byteLength
+      this.#current = this.#bodies.shift()
+    }
+    if (this.#isEnding && this.#current === undefined) this.#connection.end()
+  }
+
+  #block(): void {
+    if (this.#isBlocked) return
+    this.#isBlocked = true
+    this.#options.onBlocked(true)
+  }
+}

@@ -1,0 +1,49 @@
+/** PRODUCE: head, handle, engine. Nothing else happens here, and nothing is allocated but a view. */
+import { BrokerError, isBrokerError } from '@millrace/codec'
+import {
+  createProduceHead,
+  decodeProduceHead,
+  type Frame,
+  PRODUCE_HEAD_BYTES,
+  type ProduceHead,
+  WantedDurability,
+} from '@millrace/protocol'
+import { notAuthorized } from '../control-request.ts'
+import type { OpenTopic } from '../handle-table.ts'
+import type { NativeSession } from '../native-session.ts'
+
+export const handleProduce = (session: NativeSession, frame: Frame): void => {
+  const { intake, handles } = session.open
+  const { channel, correlation, body } = frame
+  const head = decodeHead(body)
+  if (isBrokerError(head)) {
+    intake.reject(channel, correlation, head)
+    return
+  }
+  const open = handles.find(head.handle)
+  if (open === undefined || !open.canWrite) {
+    if (head.durability === WantedDurability.NO_ANSWER) return
+    intake.reject(channel, correlation, whyNot(session, head, open))
+    return
+  }
+  const batch = body.subarray(PRODUCE_HEAD_BYTES)
+  const { partition, durability } = head
+  intake.accept(channel, correlation, open.topic, partition, durability, batch, frame.isOwned)
+}
+
+const decodeHead = (body: Uint8Array): ProduceHead | BrokerError => {
+  try {
+    return decodeProduceHead(body, createProduceHead())
+  } catch (error) {
+    return isBrokerError(error) ? error : new BrokerError('ERR_INTERNAL')
+  }
+}
+
+const whyNot = (
+  session: NativeSession,
+  head: ProduceHead,
+  open: OpenTopic | undefined,
+): BrokerError =>
+  open === undefined
+    ? session.open.handles.missing(head.handle)
+    : notAuthorized(session, 'write', open.topic.topic)

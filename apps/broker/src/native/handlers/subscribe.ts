@@ -1,0 +1,162 @@
+/** SUBSCRIBE, UNSUBSCRIBE and CREDIT. */
+import { BrokerError } from '@millrace/codec'
+import type { OffsetQuery, TopicEvent, TopicHandle } from '@millrace/core'
+import {
+  createCredit,
+  decodeCredit,
+  decodeSubscribe,
+  decodeUnsubscribe,
+  encodeSubscribed,
+  encodeUnsubscribe,
+  type Frame,
+  Opcode,
+  type Subscribe,
+  type SubscribeFrom,
+} from '@millrace/protocol'
+import { checkAllowed, controlHandler } from '../control-request.ts'
+import type { NativeSession } from '../native-session.ts'
+import type { Subscription } from '../subscription.ts'
+
+interface Start {
+  readonly partition: number
+  readonly offset: number
+}
+
+export const handleSubscribe = (session: NativeSession, frame: Frame): void => {
+  void serveSubscribe(session, frame.body, frame.channel, frame.correlation)
+}
+
+const serveSubscribe = async (
+  session: NativeSession,
+  body: Uint8Array,
+  channel: number,
+  correlation: number,
+): Promise<void> => {
+  session.beginControl()
+  try {
+    await subscribe(session, decodeSubscribe(body), channel, correlation)
+  } catch (error) {
+    session.fail(error, channel, correlation)
+  } finally {
+    session.endControl()
+  }
+}
+
+const subscribe = async (
+  session: NativeSession,
+  request: Subscribe,
+  channel: number,
+  correlation: number,
+): Promise<void> => {
+  const { caller, subscriptions } = session.open
+  const { topic, subscription: id } = request
+  checkAllowed(session, 'read', topic)
+  subscriptions.check(id)
+  const create = session.settings.autoCreateTopics
+  const handle = await session.services.broker.openTopic(caller, topic, { create })
+  const starts = await resolveStarts(session, request, handle)
+  // The connection may have gone, or be going, while the offsets were looked up.
+  if (session.state !== 'open') throw new BrokerError('ERR_GOING_AWAY')
+  const subscription = subscriptions.open({
+    id,
+    channel,
+    creditBytes: request.credit,
+    partitionCount: starts.length,
+    bytesPerDelivery: request.maxBytesPerDeliver,
+  })
+  const answer = encodeSubscribed({ subscription: id, topic, partitions: starts })
+  session.output.sendInLine(Opcode.SUBSCRIBED, channel, correlation, answer)
+  watch(session, subscription, handle, request.partitions === undefined)
+  for (const { partition, offset } of starts) subscription.start(handle, partition, offset)
+}
+
+const watch = (
+  session: NativeSession,
+  subscription: Subscription,
+  handle: TopicHandle,
+  takesNewPartitions: boolean,
+): void => {
+  let partitionCount = handle.partitionCount
+  const onEvent = (event: TopicEvent): void => {
+    if (event.kind === 'deleted') {
+      subscription.endWith(new BrokerError('ERR_TOPIC_DELETED', [handle.topic]))
+      return
+    }
+    const first = partitionCount
+    partitionCount = event.handle.partitionCount
+    if (!takesNewPartitions) return
+    for (let partition = first; partition < partitionCount; partition++) {
+      subscription.start(event.handle, partition, 0)
+    }
+  }
+  subscription.watchWith(session.services.broker.watchTopic(handle, onEvent))
+}
+
+const resolveStarts = async (
+  session: NativeSession,
+  request: Subscribe,
+  handle: TopicHandle,
+): Promise<readonly Start[]> => {
+  const partitions = choosePartitions(request, handle)
+  const query = toQuery(request.from)
+  const { broker } = session.services
+  const { caller } = session.open
+  const { topic, from } = request
+  if (query !== undefined) {
+    const answers = await broker.listOffsets(caller, { topic, partitions, at: query })
+    return answers.map(({ partition, offset }) => ({ partition, offset }))
+  }
+  const described = broker.describeTopic(caller, topic).partitions
+  return partitions.map((partition) => {
+    const { earliest, next } = described[partition] ?? { earliest: 0, next: 0 }
+    const offset = givenOffset(from, partition) ?? earliest
+    if (offset < earliest || offset > next) {
+      throw new BrokerError('ERR_OFFSET_OUT_OF_RANGE', [offset, earliest, next])
+    }
+    return { partition, offset }
+  })
+}
+
+const choosePartitions = (request: Subscribe, handle: TopicHandle): readonly number[] => {
+  const asked = request.partitions
+  if (asked === undefined) return Array.from({ length: handle.partitionCount }, (_, at) => at)
+  if (asked.length === 0 || new Set(asked).size !== asked.length) {
+    const text = 'name each partition once, and at least one'
+    throw new BrokerError('ERR_INVALID_ARGUMENT', ['partitions', text])
+  }
+  for (const partition of asked) {
+    if (partition < handle.partitionCount) continue
+    throw new BrokerError('ERR_PARTITION_NOT_FOUND', [handle.topic, partition])
+  }
+  return asked
+}
+
+/** `undefined` when the peer gave offsets itself. */
+const toQuery = (from: SubscribeFrom): OffsetQuery | undefined => {
+  if (from === 'earliest' || from === 'latest') return from
+  if (typeof from === 'number' || 'offsets' in from) return undefined
+  return { timestamp: from.timestamp }
+}
+
+/** A partition that a resumed subscription has not seen yet starts at its beginning. */
+const givenOffset = (from: SubscribeFrom, partition: number): number | undefined => {
+  if (typeof from === 'number') return from
+  if (typeof from === 'string' || !('offsets' in from)) return undefined
+  return from.offsets[String(partition)]
+}
+
+export const handleUnsubscribe = controlHandler({
+  decode: decodeUnsubscribe,
+  answerOpcode: Opcode.UNSUBSCRIBED,
+  encode: encodeUnsubscribe,
+  run: (session, { subscription }) => {
+    session.open.subscriptions.close(subscription)
+    return { subscription }
+  },
+})
+
+/** Credit for a subscription that has ended meanwhile is no mistake of the peer's. */
+export const handleCredit = (session: NativeSession, frame: Frame): void => {
+  const { subscription, bytes } = decodeCredit(frame.body, createCredit())
+  session.open.subscriptions.find(subscription)?.addCredit(bytes)
+}

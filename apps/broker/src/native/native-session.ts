@@ -1,0 +1,307 @@
+/**
+ * One peer of the native protocol: bytes to frames to handlers, and what happens when one of them
+ * fails. Knows no opcode's meaning; those stand in `handlers/`.
+ *
+ * Invariants: after `closed` no frame is handled and nothing is sent; a request is answered once
+ * (or never, where the protocol says so); reading stops while the engine or the peer does not keep
+ * up, so nothing here grows with what a peer sends.
+ */
+import { BrokerError, isBrokerError } from '@millrace/codec'
+import type { Connection, Services, Session } from '@millrace/core'
+import {
+  encodeGoAway,
+  type Frame,
+  FrameDecoder,
+  HANDSHAKE_FRAME_BYTES_MAX,
+  Opcode,
+  wireOfError,
+} from '@millrace/protocol'
+import type { CoarseTimer, CoarseTimers } from '../net/coarse-timers.ts'
+import { FrameOutput } from './frame-output.ts'
+import { Heartbeat } from './heartbeat.ts'
+import type { Handshake } from './handlers/connect.ts'
+import type { OpenSession } from './open-session.ts'
+import { checkRequest, findHandler } from './request-table.ts'
+import { checkTransition, type SessionState } from './session-state.ts'
+
+/** What is the same for every session of a gateway. */
+export interface NativeSettings {
+  readonly brokerVersion: string
+  readonly heartbeatMs: number
+  readonly autoCreateTopics: boolean
+}
+
+export interface SessionSurroundings {
+  readonly services: Services
+  readonly settings: NativeSettings
+  readonly timers: CoarseTimers
+  readonly onClosed: (session: NativeSession) => void
+}
+
+/** Why a session does not read at the moment; several may hold at once. */
+export const Suspension = { ENGINE: 1, OUTPUT: 2, HANDSHAKE: 4 } as const
+export type Suspension = (typeof Suspension)[keyof typeof Suspension]
+
+const CLOSE_REASON_GOING_AWAY = new BrokerError('ERR_GOING_AWAY')
+
+export class NativeSession implements Session {
+  readonly connection: Connection
+  readonly services: Services
+  readonly settings: NativeSettings
+  readonly output: FrameOutput
+  handshake: Handshake | undefined
+  readonly #surroundings: SessionSurroundings
+  readonly #decoder: FrameDecoder
+  #handshakeTimer: CoarseTimer | undefined
+  #heartbeat: Heartbeat | undefined
+  #state: SessionState
+  #open: OpenSession | undefined
+  #suspensions: number
+  #controlCount: number
+  #hasReceived: boolean
+  #closeRequest: { readonly channel: number; readonly correlation: number } | undefined
+
+  constructor(connection: Connection, surroundings: SessionSurroundings) {
+    const { services, settings, timers } = surroundings
+    this.connection = connection
+    this.services = services
+    this.settings = settings
+    this.#surroundings = surroundings
+    this.handshake = undefined
+    this.output = new FrameOutput(connection, HANDSHAKE_FRAME_BYTES_MAX, {
+      outboundBytesMax: services.limits.outboundBytesMax,
+      onOverflow: (bytes) => this.#cutOff(new BrokerError('ERR_SLOW_CONSUMER', [bytes])),
+      onBlocked: (isBlocked) => this.#handleBlocked(isBlocked),
+    })
+    this.#decoder = new FrameDecoder({
+      frameBytesMax: HANDSHAKE_FRAME_BYTES_MAX,
+      bodyBytesMax: HANDSHAKE_FRAME_BYTES_MAX,
+      onFrame: (frame) => this.#handleFrame(frame),
+    })
+    const { handshakeMsMax } = services.limits
+    this.#handshakeTimer = timers.after(handshakeMsMax, () =>
+      this.fail(new BrokerError('ERR_HANDSHAKE_TIMEOUT', [handshakeMsMax]), 0, 0),
+    )
+    this.#heartbeat = undefined
+    this.#state = 'handshake'
+    this.#open = undefined
+    this.#suspensions = 0
+    this.#controlCount = 0
+    this.#hasReceived = true
+    this.#closeRequest = undefined
+  }
+
+  get state(): SessionState {
+    return this.#state
+  }
+
+  /** Only for requests that the table allows in an open session. */
+  get open(): OpenSession {
+    if (this.#open === undefined) throw new BrokerError('ERR_NOT_AUTHENTICATED')
+    return this.#open
+  }
+
+  /** Requests that the peer waits for. */
+  get inFlightCount(): number {
+    const open = this.#open
+    if (open === undefined) return this.#controlCount
+    return this.#controlCount + open.intake.answerableCount + open.fetches.count
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.#state === 'closed') return
+    this.#hasReceived = true
+    try {
+      this.#decoder.push(chunk)
+    } catch (error) {
+      this.fail(error, 0, 0)
+    }
+  }
+
+  onDrain(): void {
+    this.output.onDrain()
+  }
+
+  onClosed(): void {
+    this.#release()
+    this.output.close()
+    this.#surroundings.onClosed(this)
+  }
+
+  /** The peer has shown who it is. */
+  enterOpen(open: OpenSession, frameBytesMax: number, heartbeatMs: number): void {
+    this.#state = checkTransition(this.#state, 'open')
+    this.#open = open
+    this.#handshakeTimer?.cancel()
+    const { bodyBytesMax } = this.services.limits
+    this.#decoder.setLimits({ frameBytesMax, bodyBytesMax })
+    this.output.setFrameBytesMax(frameBytesMax)
+    this.#heartbeat = new Heartbeat(this.#surroundings.timers, heartbeatMs, {
+      takeHasReceived: () => this.#takeHasReceived(),
+      takeHasSent: () => this.#takeHasSent(),
+      sendPing: () => this.output.send(Opcode.PING, 0, 0),
+      onSilence: (ms) => this.fail(new BrokerError('ERR_HEARTBEAT_TIMEOUT', [ms]), 0, 0),
+    })
+    this.#heartbeat.start()
+  }
+
+  enterAuthenticating(): void {
+    if (this.#state !== 'authenticating') {
+      this.#state = checkTransition(this.#state, 'authenticating')
+    }
+  }
+
+  /** CLOSE: what came before is answered, then CLOSED, then the end. */
+  enterClosing(channel: number, correlation: number): void {
+    this.#state = checkTransition(this.#state, 'closing')
+    this.#closeRequest = { channel, correlation }
+    this.#open?.subscriptions.closeAll()
+    this.#open?.fetches.hurry()
+    this.finishIfIdle()
+  }
+
+  /** The broker stops: the peer is told, what is in flight is finished. */
+  drain(): void {
+    if (this.#state === 'closing' || this.#state === 'draining' || this.#state === 'closed') return
+    if (this.#state !== 'open') {
+      this.fail(CLOSE_REASON_GOING_AWAY, 0, 0)
+      return
+    }
+    this.#state = checkTransition(this.#state, 'draining')
+    const { message } = CLOSE_REASON_GOING_AWAY
+    const code = wireOfError(CLOSE_REASON_GOING_AWAY)
+    const body = encodeGoAway({ code, reason: message, reconnectAfterMs: 0 })
+    this.open.subscriptions.closeAll()
+    this.output.sendInLine(Opcode.GO_AWAY, 0, 0, body)
+    this.open.fetches.hurry()
+    this.finishIfIdle()
+  }
+
+  beginControl(): void {
+    this.#controlCount += 1
+  }
+
+  endControl(): void {
+    this.#controlCount -= 1
+    this.finishIfIdle()
+  }
+
+  /** After every answer: a session that is on its way out may be done. */
+  finishIfIdle(): void {
+    if (this.#state !== 'closing' && this.#state !== 'draining') return
+    if (this.inFlightCount > 0 || (this.#open?.intake.count ?? 0) > 0) return
+    const request = this.#closeRequest
+    if (request !== undefined) {
+      const nothing = new Uint8Array(0)
+      this.output.sendInLine(Opcode.CLOSED, request.channel, request.correlation, nothing)
+    }
+    this.#finish()
+  }
+
+  /**
+   * The one place where an error becomes an answer, and where it ends a session. A peer that has not
+   * shown who it is gets one mistake.
+   */
+  fail(error: unknown, channel: number, correlation: number): void {
+    if (this.#state === 'closed') return
+    const known = isBrokerError(error) ? error : this.#internalError(error)
+    this.output.sendError(known, channel, correlation)
+    // A request that crossed our GO_AWAY is refused, but those before it still get their answers.
+    const isLate = known.code === 'ERR_GOING_AWAY' && this.#state === 'draining'
+    const isStranger = this.#open === undefined
+    if ((known.scope === 'request' && !isStranger) || isLate) return
+    this.#logEnd(known)
+    this.#finish()
+  }
+
+  suspend(reason: Suspension): void {
+    if (this.#state === 'closed') return
+    this.#suspensions |= reason
+    this.#decoder.suspend()
+    this.connection.pause()
+  }
+
+  resume(reason: Suspension): void {
+    if ((this.#suspensions & reason) === 0) return
+    this.#suspensions &= ~reason
+    if (this.#suspensions !== 0 || this.#state === 'closed') return
+    try {
+      this.#decoder.resume()
+    } catch (error) {
+      this.fail(error, 0, 0)
+      return
+    }
+    if (this.#suspensions === 0) this.connection.resume()
+  }
+
+  #handleFrame(frame: Frame): void {
+    if (this.#state === 'closed' || this.#state === 'closing') return
+    const { channel, correlation } = frame
+    try {
+      const handler = findHandler(frame.opcode)
+      checkRequest(handler, frame, this)
+      handler?.run(this, frame)
+    } catch (error) {
+      this.fail(error, channel, correlation)
+    }
+  }
+
+  #handleBlocked(isBlocked: boolean): void {
+    if (isBlocked) {
+      this.suspend(Suspension.OUTPUT)
+      return
+    }
+    this.#open?.subscriptions.pumpAll()
+    if (!this.output.isBlocked) this.resume(Suspension.OUTPUT)
+  }
+
+  #takeHasSent(): boolean {
+    const hasSent = this.output.hasSent
+    this.output.hasSent = false
+    return hasSent
+  }
+
+  #takeHasReceived(): boolean {
+    const hasReceived = this.#hasReceived || this.#suspensions !== 0
+    this.#hasReceived = false
+    return hasReceived
+  }
+
+  #internalError(error: unknown): BrokerError {
+    const { environment } = this.services
+    const detail = error as { stack?: unknown } | undefined
+    environment.log.error('native.internal-error', {
+      connection: this.connection.id,
+      stack: String(detail?.stack ?? error),
+    })
+    return new BrokerError('ERR_INTERNAL')
+  }
+
+  #logEnd(error: BrokerError): void {
+    const { id, remoteAddress } = this.connection
+    const fields = { connection: id, peer: remoteAddress, code: error.code, reason: error.message }
+    this.services.environment.log.warn('native.session-ended', fields)
+  }
+
+  #cutOff(error: BrokerError): void {
+    this.#logEnd(error)
+    this.#release()
+    this.connection.destroy()
+  }
+
+  /** Ends after what is queued is written. */
+  #finish(): void {
+    this.#release()
+    this.output.end()
+  }
+
+  #release(): void {
+    if (this.#state === 'closed') return
+    this.#state = checkTransition(this.#state, 'closed')
+    this.#decoder.suspend()
+    this.#handshakeTimer?.cancel()
+    this.#heartbeat?.stop()
+    this.#open?.subscriptions.closeAll()
+    this.#open?.engine.close()
+  }
+}

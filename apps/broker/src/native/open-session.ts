@@ -1,0 +1,47 @@
+/** What a session has once its peer is known: everything the requests of an open session work on. */
+import type { Caller, EngineSession } from '@millrace/core'
+import { FetchQueue } from './fetch-queue.ts'
+import { HandleTable } from './handle-table.ts'
+import { type NativeSession, Suspension } from './native-session.ts'
+import { ProduceIntake } from './produce-intake.ts'
+import { SubscriptionSet } from './subscription-set.ts'
+
+export interface OpenSession {
+  readonly caller: Caller
+  readonly engine: EngineSession
+  readonly handles: HandleTable
+  readonly intake: ProduceIntake
+  readonly fetches: FetchQueue
+  readonly subscriptions: SubscriptionSet
+}
+
+export const createOpenSession = (session: NativeSession, caller: Caller): OpenSession => {
+  const { output, services } = session
+  const { limits, broker } = services
+  const engine = broker.openSession({
+    ...caller,
+    inFlightCountMax: limits.inFlightCountMax,
+    inFlightBytesMax: limits.inFlightBytesMax,
+    onCompletions: (completions, count) => intake.onCompletions(completions, count),
+    onWritable: () => intake.onWritable(),
+  })
+  const intake = new ProduceIntake({
+    engine,
+    write: (frames) => output.write(frames),
+    fail: (error, channel, correlation) => session.fail(error, channel, correlation),
+    onEngineFull: (isFull) => {
+      if (isFull) session.suspend(Suspension.ENGINE)
+      else session.resume(Suspension.ENGINE)
+    },
+    onAnswered: () => session.finishIfIdle(),
+  })
+  const fetches = new FetchQueue({
+    engine,
+    output,
+    reserveBytesMax: limits.outboundBytesMax / 2,
+    onAnswered: () => session.finishIfIdle(),
+    fail: (error, channel, correlation) => session.fail(error, channel, correlation),
+  })
+  const subscriptions = new SubscriptionSet(engine, output, limits.subscriptionsMax)
+  return { caller, engine, handles: new HandleTable(), intake, fetches, subscriptions }
+}

@@ -1,0 +1,127 @@
+/**
+ * What a peer may send: one handler per request opcode, exhaustive by type, and the states in which
+ * it is allowed. Everything else is answered here.
+ */
+import { BrokerError } from '@millrace/codec'
+import { type Frame, isOpcode, Opcode, opcodeName, WantedDurability } from '@millrace/protocol'
+import { handleAuthenticate, handleConnect } from './handlers/connect.ts'
+import { handleFetch } from './handlers/fetch.ts'
+import { handleClose, handlePing, handlePong } from './handlers/link.ts'
+import { handleListOffsets } from './handlers/list-offsets.ts'
+import { handleProduce } from './handlers/produce.ts'
+import { handleCredit, handleSubscribe, handleUnsubscribe } from './handlers/subscribe.ts'
+import * as topics from './handlers/topics.ts'
+import type { NativeSession } from './native-session.ts'
+import type { SessionState } from './session-state.ts'
+
+export interface RequestHandler {
+  readonly states: readonly SessionState[]
+  /** It will be answered, so it needs a correlation and counts as in flight. */
+  readonly isAnswered: boolean
+  readonly run: (session: NativeSession, frame: Frame) => void
+}
+
+type RequestOpcode =
+  | typeof Opcode.CONNECT
+  | typeof Opcode.AUTHENTICATE
+  | typeof Opcode.PING
+  | typeof Opcode.PONG
+  | typeof Opcode.CLOSE
+  | typeof Opcode.TOPIC_CREATE
+  | typeof Opcode.TOPIC_LIST
+  | typeof Opcode.TOPIC_DESCRIBE
+  | typeof Opcode.TOPIC_ALTER
+  | typeof Opcode.TOPIC_DELETE
+  | typeof Opcode.TOPIC_OPEN
+  | typeof Opcode.PRODUCE
+  | typeof Opcode.FETCH
+  | typeof Opcode.LIST_OFFSETS
+  | typeof Opcode.SUBSCRIBE
+  | typeof Opcode.UNSUBSCRIBE
+  | typeof Opcode.CREDIT
+
+const request = (run: RequestHandler['run']): RequestHandler => ({
+  states: ['open'],
+  isAnswered: true,
+  run,
+})
+
+const link = (states: readonly SessionState[], run: RequestHandler['run']): RequestHandler => ({
+  states,
+  isAnswered: false,
+  run,
+})
+
+const KNOWN: readonly SessionState[] = ['authenticating', 'open', 'draining']
+
+const handlers: { readonly [Op in RequestOpcode]: RequestHandler } = {
+  [Opcode.CONNECT]: link(['handshake'], handleConnect),
+  [Opcode.AUTHENTICATE]: link(['authenticating'], handleAuthenticate),
+  [Opcode.PING]: link(KNOWN, handlePing),
+  [Opcode.PONG]: link(KNOWN, handlePong),
+  [Opcode.CLOSE]: link(KNOWN, handleClose),
+  [Opcode.TOPIC_CREATE]: request(topics.handleCreate),
+  [Opcode.TOPIC_LIST]: request(topics.handleList),
+  [Opcode.TOPIC_DESCRIBE]: request(topics.handleDescribe),
+  [Opcode.TOPIC_ALTER]: request(topics.handleAlter),
+  [Opcode.TOPIC_DELETE]: request(topics.handleDelete),
+  [Opcode.TOPIC_OPEN]: request(topics.handleOpen),
+  [Opcode.PRODUCE]: request(handleProduce),
+  [Opcode.FETCH]: request(handleFetch),
+  [Opcode.LIST_OFFSETS]: request(handleListOffsets),
+  [Opcode.SUBSCRIBE]: request(handleSubscribe),
+  [Opcode.UNSUBSCRIBE]: request(handleUnsubscribe),
+  [Opcode.CREDIT]: link(['open', 'draining'], handleCredit),
+}
+
+const byOpcode: readonly (RequestHandler | undefined)[] = Array.from(
+  { length: 256 },
+  (_, opcode) => (handlers as Readonly<Record<number, RequestHandler>>)[opcode],
+)
+
+export const findHandler = (opcode: number): RequestHandler | undefined => byOpcode[opcode]
+
+/** Throws the error that the frame deserves in this state of the session. */
+export const checkRequest = (
+  handler: RequestHandler | undefined,
+  frame: Frame,
+  session: NativeSession,
+): void => {
+  if (handler === undefined || !handler.states.includes(session.state)) {
+    throw refusal(handler, frame.opcode, session.state)
+  }
+  if (!handler.isAnswered) return
+  if (isSilentProduce(frame)) return
+  if (frame.correlation === 0) {
+    const text = `${opcodeName(frame.opcode)} needs a correlation other than 0`
+    throw new BrokerError('ERR_MALFORMED_FRAME', [text])
+  }
+  if (session.inFlightCount >= session.services.limits.inFlightCountMax) {
+    throw new BrokerError('ERR_BUSY')
+  }
+}
+
+/** Nobody waits for it, so it is not counted: the engine's own credit holds it back. */
+const isSilentProduce = (frame: Frame): boolean =>
+  frame.opcode === Opcode.PRODUCE && frame.body[8] === WantedDurability.NO_ANSWER
+
+const refusal = (
+  handler: RequestHandler | undefined,
+  opcode: number,
+  state: SessionState,
+): BrokerError => {
+  const name = opcodeName(opcode)
+  if (state === 'handshake') {
+    return new BrokerError('ERR_UNEXPECTED_FRAME', [name, 'before CONNECT'])
+  }
+  if (opcode === Opcode.CONNECT) {
+    return new BrokerError('ERR_UNEXPECTED_FRAME', [name, 'twice on a connection'])
+  }
+  if (opcode === Opcode.AUTHENTICATE) {
+    return new BrokerError('ERR_UNEXPECTED_FRAME', [name, 'after the handshake'])
+  }
+  if (state === 'authenticating') return new BrokerError('ERR_NOT_AUTHENTICATED')
+  if (handler !== undefined) return new BrokerError('ERR_GOING_AWAY')
+  if (isOpcode(opcode)) return new BrokerError('ERR_UNEXPECTED_FRAME', [name, 'from a client'])
+  return new BrokerError('ERR_UNKNOWN_OPCODE', [opcode])
+}

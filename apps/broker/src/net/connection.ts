@@ -1,0 +1,255 @@
+/**
+ * Core's `Connection` over a TCP socket: bytes in, bytes out, back-pressure both ways. Knows no
+ * protocol.
+ *
+ * Outbound: what is written within a turn of the event loop is gathered and handed to the operating
+ * system once, small writes copied into a slab, large ones as they are (one writev). At most one
+ * such hand-over is under way; what comes meanwhile gathers for the next one.
+ *
+ * ```
+ *   write/sendRange → parts of this turn → (end of turn) → parts in flight → (written) → released
+ * ```
+ * Invariants: queued bytes never exceed `outboundBytesMax`, or the peer is cut off; slabs and leases
+ * are given back exactly once, after the operating system has the bytes or the socket is gone.
+ */
+import type { Socket } from 'node:net'
+import { BrokerError } from '@millrace/codec'
+import type { Connection, ReadLease, Session } from '@millrace/core'
+import {
+  COPIED_WRITE_BYTES_MAX,
+  FLUSH_BYTES,
+  LINGER_MS_MAX,
+  OUTBOUND_HIGH_WATER_BYTES,
+  OUTBOUND_STALL_MS_MAX,
+  READ_BYTES_PER_TURN_MAX,
+} from '../limits.ts'
+import type { CoarseTimer, CoarseTimers } from './coarse-timers.ts'
+import { Outbound } from './outbound.ts'
+import type { SlabPool } from './slab-pool.ts'
+import type { TurnQueue, TurnTask } from './turn-queue.ts'
+
+/** What all connections of a process share. */
+export interface ConnectionSurroundings {
+  readonly slabs: SlabPool
+  readonly turns: TurnQueue
+  readonly timers: CoarseTimers
+  readonly outboundBytesMax: number
+  /** The peer was cut off by a limit of the connection itself. */
+  readonly onCutOff: (connection: Connection, error: BrokerError) => void
+}
+
+export class SocketConnection implements Connection, TurnTask {
+  readonly id: number
+  readonly localAddress: string
+  readonly remoteAddress: string
+  readonly isTls: boolean
+  readonly subprotocol: string | undefined
+  readonly #socket: Socket
+  readonly #surroundings: ConnectionSurroundings
+  readonly #onWritten: (error?: Error | null) => void
+  #session: Session | undefined
+  #gathering: Outbound
+  #inFlight: Outbound
+  #isInFlight: boolean
+  #isInTurnQueue: boolean
+  #isBlocked: boolean
+  #isPaused: boolean
+  #isYielding: boolean
+  #isEnding: boolean
+  #isClosed: boolean
+  #readBytesThisTurn: number
+  #stallTimer: CoarseTimer | undefined
+  #flushesAtStallCheck: number
+  #flushCount: number
+
+  constructor(id: number, socket: Socket, surroundings: ConnectionSurroundings) {
+    this.id = id
+    this.localAddress = formatAddress(socket.localAddress, socket.localPort)
+    this.remoteAddress = formatAddress(socket.remoteAddress, socket.remotePort)
+    this.isTls = false
+    this.subprotocol = undefined
+    this.#socket = socket
+    this.#surroundings = surroundings
+    this.#onWritten = () => this.#finishFlush()
+    this.#session = undefined
+    this.#gathering = new Outbound(surroundings.slabs)
+    this.#inFlight = new Outbound(surroundings.slabs)
+    this.#isInFlight = false
+    this.#isInTurnQueue = false
+    this.#isBlocked = false
+    this.#isPaused = false
+    this.#isYielding = false
+    this.#isEnding = false
+    this.#isClosed = false
+    this.#readBytesThisTurn = 0
+    this.#stallTimer = undefined
+    this.#flushesAtStallCheck = 0
+    this.#flushCount = 0
+  }
+
+  /** Bytes that wait for the peer. */
+  get queuedBytes(): number {
+    return this.#gathering.byteLength + this.#inFlight.byteLength
+  }
+
+  /** Called once, before the first byte is read. */
+  attach(session: Session): void {
+    this.#session = session
+    const socket = this.#socket
+    socket.on('data', (chunk: Buffer) => this.#read(chunk))
+    socket.on('end', () => this.destroy())
+    socket.on('close', () => this.#handleClosed())
+    if (socket.destroyed) this.#handleClosed()
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (!this.#isOpen()) return false
+    if (bytes.length <= COPIED_WRITE_BYTES_MAX) this.#gathering.copy(bytes)
+    else this.#gathering.append(bytes)
+    return this.#afterWrite()
+  }
+
+  sendRange(lease: ReadLease): boolean {
+    if (!this.#isOpen()) {
+      lease.release()
+      return false
+    }
+    this.#gathering.appendLease(lease)
+    return this.#afterWrite()
+  }
+
+  pause(): void {
+    if (this.#isPaused) return
+    this.#isPaused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    if (!this.#isYielding) this.#socket.resume()
+  }
+
+  end(): void {
+    if (!this.#isOpen()) return
+    this.#isEnding = true
+    // Unread input would turn our FIN into a reset, which can swallow the last words we sent.
+    this.#isPaused = false
+    this.#socket.resume()
+    this.#surroundings.timers.after(LINGER_MS_MAX, () => this.destroy())
+    this.#flush()
+    this.#endWhenWritten()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  endTurn(): void {
+    this.#isInTurnQueue = false
+    if (this.#isYielding) this.#endYield()
+    this.#flush()
+  }
+
+  #isOpen(): boolean {
+    return !this.#isEnding && !this.#isClosed && !this.#socket.destroyed
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#isEnding || this.#isClosed) return
+    this.#readBytesThisTurn += chunk.length
+    if (this.#readBytesThisTurn >= READ_BYTES_PER_TURN_MAX) this.#yield()
+    this.#session?.onData(chunk)
+  }
+
+  /** A peer with a fast sender would keep the loop busy: let the others have their turn. */
+  #yield(): void {
+    if (this.#isYielding) return
+    this.#isYielding = true
+    this.#socket.pause()
+    this.#enterTurnQueue()
+  }
+
+  #endYield(): void {
+    this.#isYielding = false
+    this.#readBytesThisTurn = 0
+    if (!this.#isPaused && !this.#isClosed) this.#socket.resume()
+  }
+
+  #afterWrite(): boolean {
+    const queued = this.queuedBytes
+    if (queued > this.#surroundings.outboundBytesMax) {
+      this.#cutOff(queued)
+      return false
+    }
+    if (this.#gathering.byteLength >= FLUSH_BYTES) this.#flush()
+    else this.#enterTurnQueue()
+    if (queued >= OUTBOUND_HIGH_WATER_BYTES) this.#isBlocked = true
+    return !this.#isBlocked
+  }
+
+  #enterTurnQueue(): void {
+    if (this.#isInTurnQueue) return
+    this.#isInTurnQueue = true
+    this.#surroundings.turns.add(this)
+  }
+
+  #flush(): void {
+    if (this.#isInFlight || this.#isClosed || this.#gathering.byteLength === 0) return
+    const outbound = this.#gathering
+    this.#gathering = this.#inFlight
+    this.#inFlight = outbound
+    this.#isInFlight = true
+    this.#watchForStall()
+    outbound.writeTo(this.#socket, this.#onWritten)
+  }
+
+  #finishFlush(): void {
+    this.#inFlight.release()
+    this.#isInFlight = false
+    this.#flushCount += 1
+    if (this.#isClosed) return
+    if (this.#gathering.byteLength > 0 && (!this.#isInTurnQueue || this.#isEnding)) this.#flush()
+    this.#endWhenWritten()
+    if (this.#isBlocked && this.queuedBytes <= OUTBOUND_HIGH_WATER_BYTES / 4) {
+      this.#isBlocked = false
+      if (this.#isOpen()) this.#session?.onDrain()
+    }
+  }
+
+  #endWhenWritten(): void {
+    if (this.#isEnding && this.queuedBytes === 0) this.#socket.end()
+  }
+
+  #cutOff(queuedBytes: number): void {
+    const error = new BrokerError('ERR_SLOW_CONSUMER', [queuedBytes])
+    this.destroy()
+    this.#surroundings.onCutOff(this, error)
+  }
+
+  /** One timer while something is in flight; it looks whether anything moved since it was set. */
+  #watchForStall(): void {
+    if (this.#stallTimer !== undefined) return
+    this.#flushesAtStallCheck = this.#flushCount
+    this.#stallTimer = this.#surroundings.timers.after(OUTBOUND_STALL_MS_MAX, () => {
+      this.#stallTimer = undefined
+      if (this.#isClosed || !this.#isInFlight) return
+      if (this.#flushCount === this.#flushesAtStallCheck) this.#cutOff(this.queuedBytes)
+      else this.#watchForStall()
+    })
+  }
+
+  #handleClosed(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#stallTimer?.cancel()
+    this.#gathering.release()
+    this.#inFlight.release()
+    this.#session?.onClosed()
+  }
+}
+
+const formatAddress = (address: string | undefined, port: number | undefined): string => {
+  if (address === undefined) return 'unknown'
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}

@@ -1,0 +1,96 @@
+/**
+ * The bytes of one hand-over to the operating system: copies of small writes in slabs, large buffers
+ * as they are, leases. Filled, written, released, filled again.
+ *
+ * ```
+ *   parts:  | slab A [0..312) | large buffer | lease part | lease part | slab A [312..400) |
+ *                                                             growing tail of the slab ^
+ * ```
+ */
+import type { Socket } from 'node:net'
+import type { ReadLease } from '@millrace/core'
+import { SLAB_BYTES } from '../limits.ts'
+import type { SlabPool } from './slab-pool.ts'
+
+export class Outbound {
+  readonly #pool: SlabPool
+  readonly #parts: Uint8Array[]
+  readonly #slabs: Uint8Array[]
+  readonly #leases: ReadLease[]
+  #slab: Uint8Array | undefined
+  #slabFrom: number
+  #slabTo: number
+  #byteLength: number
+
+  constructor(pool: SlabPool) {
+    this.#pool = pool
+    this.#parts = []
+    this.#slabs = []
+    this.#leases = []
+    this.#slab = undefined
+    this.#slabFrom = 0
+    this.#slabTo = 0
+    this.#byteLength = 0
+  }
+
+  get byteLength(): number {
+    return this.#byteLength
+  }
+
+  copy(bytes: Uint8Array): void {
+    if (this.#slab === undefined || SLAB_BYTES - this.#slabTo < bytes.length) this.#nextSlab()
+    this.#slab?.set(bytes, this.#slabTo)
+    this.#slabTo += bytes.length
+    this.#byteLength += bytes.length
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#seal()
+    this.#parts.push(bytes)
+    this.#byteLength += bytes.length
+  }
+
+  appendLease(lease: ReadLease): void {
+    this.#seal()
+    for (const part of lease.parts) this.#parts.push(part)
+    this.#leases.push(lease)
+    this.#byteLength += lease.byteLength
+  }
+
+  /** `onWritten` runs once, when the operating system has everything or the socket failed. */
+  writeTo(socket: Socket, onWritten: (error?: Error | null) => void): void {
+    this.#seal()
+    const parts = this.#parts
+    const last = parts.length - 1
+    if (last > 0) socket.cork()
+    for (let index = 0; index < last; index++) socket.write(parts[index] as Uint8Array)
+    socket.write(parts[last] as Uint8Array, onWritten)
+    if (last > 0) socket.uncork()
+  }
+
+  release(): void {
+    for (const slab of this.#slabs) this.#pool.give(slab)
+    for (const lease of this.#leases) lease.release()
+    this.#parts.length = 0
+    this.#slabs.length = 0
+    this.#leases.length = 0
+    this.#slab = undefined
+    this.#slabFrom = 0
+    this.#slabTo = 0
+    this.#byteLength = 0
+  }
+
+  #nextSlab(): void {
+    this.#seal()
+    this.#slab = this.#pool.take()
+    this.#slabs.push(this.#slab)
+    this.#slabFrom = 0
+    this.#slabTo = 0
+  }
+
+  #seal(): void {
+    if (this.#slab === undefined || this.#slabTo === this.#slabFrom) return
+    this.#parts.push(this.#slab.subarray(this.#slabFrom, this.#slabTo))
+    this.#slabFrom = this.#slabTo
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * A TCP port and the connections that came in through it. Counts, refuses, hands over to a protocol;
+ * knows none.
+ *
+ * Threats answered here: more connections than allowed, a process out of file descriptors, a socket
+ * that fails before anyone listens to it.
+ */
+import { createServer, type Server, type Socket } from 'node:net'
+import { BrokerError } from '@millrace/codec'
+import type { Connection, EngineLog, Session } from '@millrace/core'
+import { type ConnectionSurroundings, SocketConnection } from './connection.ts'
+
+export interface TcpListenerOptions {
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  readonly log: EngineLog
+  readonly surroundings: ConnectionSurroundings
+  readonly counter: ConnectionCounter
+  readonly accept: (connection: Connection) => Session
+  /** What a peer is told that is not let in. */
+  readonly refusal: (error: BrokerError) => Uint8Array
+}
+
+/** Shared by all listeners of a process. */
+export class ConnectionCounter {
+  readonly countMax: number
+  #count = 0
+  #nextId = 1
+
+  constructor(countMax: number) {
+    this.countMax = countMax
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** The id of a new connection, or `undefined` when there are enough. */
+  enter(): number | undefined {
+    if (this.#count >= this.countMax) return undefined
+    this.#count += 1
+    return this.#nextId++
+  }
+
+  leave(): void {
+    this.#count -= 1
+  }
+}
+
+export class TcpListener {
+  readonly #options: TcpListenerOptions
+  readonly #server: Server
+
+  constructor(options: TcpListenerOptions) {
+    this.#options = options
+    this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) =>
+      this.#handleSocket(socket),
+    )
+  }
+
+  /** The port it got; rejects with the operating system's error. */
+  listen(): Promise<number> {
+    const { host, port } = this.#options
+    const server = this.#server
+    return new Promise((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, () => {
+        server.off('error', reject)
+        server.on('error', (error) => this.#handleServerError(error))
+        const address = server.address()
+        resolve(typeof address === 'object' && address !== null ? address.port : port)
+      })
+    })
+  }
+
+  /** No new connections from now on; those there are stay. */
+  stopAccepting(): void {
+    this.#server.close()
+  }
+
+  /** EMFILE and its like: the peer waits in the backlog, the broker goes on. */
+  #handleServerError(error: Error): void {
+    const { name, log } = this.#options
+    log.error('listener.accept-failed', { listener: name, reason: error.message })
+  }
+
+  #handleSocket(socket: Socket): void {
+    // Without a listener an 'error' would end the process.
+    socket.on('error', ignoreError)
+    const { counter, surroundings } = this.#options
+    const id = counter.enter()
+    if (id === undefined) {
+      this.#refuse(socket)
+      return
+    }
+    socket.once('close', () => counter.leave())
+    const connection = new SocketConnection(id, socket, surroundings)
+    connection.attach(this.#options.accept(connection))
+  }
+
+  #refuse(socket: Socket): void {
+    const { name, log, counter, refusal } = this.#options
+    const error = new BrokerError('ERR_CONNECTION_LIMIT', [counter.countMax])
+    log.warn('listener.connection-refused', { listener: name, reason: error.message })
+    socket.end(refusal(error), () => socket.destroySoon())
+    socket.resume()
+  }
+}
+
+/** What follows is 'close', and that is listened to. */
+const ignoreError = (): void => undefined
