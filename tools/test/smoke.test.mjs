@@ -9,6 +9,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
+import { missingOptional, resolveIn } from '../lib/lockfile.mjs'
 import { inRoot, readJson, root, workspacePackages } from '../lib/workspace.mjs'
 
 const output = async (program, ...parameters) =>
@@ -60,15 +61,6 @@ describe('the millrace command', () => {
   })
 })
 
-/** Node's lookup over the lockfile: nearest `node_modules` first. */
-const resolveIn = (packages, from, name) => {
-  for (let at = from; ; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
-    const path = at === '' ? `node_modules/${name}` : `${at}/node_modules/${name}`
-    if (packages[path]) return path
-    if (at === '') return undefined
-  }
-}
-
 const runtimeClosure = (packages) => {
   const seen = new Set()
   const waiting = published.map(({ directory }) => directory)
@@ -94,6 +86,11 @@ describe('what users install', () => {
       [...closure].filter((path) => packages[path].hasInstallScript),
       [],
     )
+  })
+
+  it('has a lockfile with the builds for every system, as npm ci demands', () => {
+    const missing = missingOptional(packages).map(({ name }) => name)
+    assert.deepEqual(missing, [], 'node tools/complete-lockfile.mjs adds them')
   })
 
   it('has a lockfile that knows every workspace package as it is', () => {
