@@ -17,7 +17,8 @@ export const IN_FLIGHT_COUNT_DEFAULT = 256
 /** A subscription that a program forgot must not grow a list for ever. */
 export const SUBSCRIPTIONS_MAX = 10_000
 
-export const BATCH_BYTES_DEFAULT = 256 * 1024
+/** With its head it fits one frame of the default size. */
+export const BATCH_BYTES_DEFAULT = 255 * 1024
 export const BATCH_BYTES_MIN = 256
 export const BATCH_BYTES_MAX = 16 * 1024 * 1024
 /** The broker refuses more; a batch that is full of tiny records is closed earlier. */

@@ -20,7 +20,7 @@ export interface ProducerOptions<T> {
   /** Default: the hash of the key, as Kafka's; without a key, sticky round robin. */
   readonly partitioner?: Partitioner<T>
   /**
-   * A batch is closed before it is larger, in bytes. Default: 256 KiB. A single message may be as
+   * A batch is closed before it is larger, in bytes. Default: 255 KiB. A single message may be as
    * large as the broker allows.
    */
   readonly batchBytesMax?: number
