@@ -1,7 +1,7 @@
 // examples/orders.mjs
 import { connect } from '@millrace/client-node'
 
-const client = await connect(process.env.MILLRACE_URL ?? 'millrace://127.0.0.1:7420')
+const client = await connect()
 
 const producer = client.producer('orders')
 const { partition, offset } = await producer.send({ key: 'carla', value: { id: 3, total: 30 } })
