@@ -38,6 +38,11 @@ export type {
   TopicSettingsPatch,
   TopicSummary,
 } from './engine/operations.ts'
+export { openBroker } from './engine/open-broker.ts'
+export { createNodeEnvironment } from './environment/node-environment.ts'
+export { DEFAULT_NAMESPACE, NAME_BYTES_MAX, checkName, checkNamespace } from './names.ts'
+export { defaultTopicSettings } from './topic/topic-settings.ts'
+export { defaultStorageOptions } from './log/limits.ts'
 export type {
   Action,
   AuthenticationContext,

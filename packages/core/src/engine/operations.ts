@@ -250,7 +250,9 @@ export interface StorageCounters {
   readonly checkpoints: number
   readonly tailReads: number
   readonly segmentReads: number
-  readonly bytesQuarantined: number
+  /** Offsets in ranges that were found damaged. */
+  readonly offsetsQuarantined: number
+  readonly indexesRebuilt: number
   readonly isFull: boolean
   /** Journal sync latency over the last 1,024 syncs. */
   readonly syncMsP50: number
@@ -265,7 +267,6 @@ export interface RecoveryReport {
   readonly tornGroups: number
   readonly corruptGroups: number
   readonly quarantinedRanges: number
-  readonly indexesRebuilt: number
 }
 
 export interface BrokerOptions {
@@ -274,6 +275,8 @@ export interface BrokerOptions {
   /** Defaults for new topics. */
   readonly topicDefaults?: Partial<TopicSettings> & { readonly partitions?: number }
   readonly storage?: Partial<StorageOptions>
+  /** Freed buffers are overwritten, so that a view kept too long shows. For tests. */
+  readonly poisonFreedBuffers?: boolean
   /**
    * Called once when a sync failed or the engine can no longer keep its promises. No append
    * completes after it. The application must end the process with a non-zero status.

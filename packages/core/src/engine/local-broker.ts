@@ -1,0 +1,264 @@
+/** The façade of DESIGN 5 on one node: names and arguments in, plain data out. */
+import { BrokerError } from '@millrace/codec'
+import type { DiskLock } from '../environment/disk.ts'
+import type { Environment } from '../environment/environment.ts'
+import type { Log } from '../log/log.ts'
+import type { LogStore } from '../log/store.ts'
+import type { MetadataStore } from '../meta/metadata-store.ts'
+import type { TopicRegistry } from '../topic/topic-registry.ts'
+import type { Topic } from '../topic/topic.ts'
+import type {
+  Broker,
+  BrokerOptions,
+  BrokerStatus,
+  Caller,
+  Cancellable,
+  EngineSession,
+  OffsetAnswer,
+  OffsetQuery,
+  PartitionDescription,
+  SessionOptions,
+  TopicDescription,
+  TopicEvent,
+  TopicHandle,
+  TopicSummary,
+} from './operations.ts'
+import { Session } from './session.ts'
+
+const NAMED_TOPICS_MAX = 100
+
+export interface LocalBrokerParts {
+  readonly options: BrokerOptions
+  readonly environment: Environment
+  readonly store: LogStore
+  readonly metadata: MetadataStore
+  readonly registry: TopicRegistry
+  readonly lock: DiskLock
+}
+
+export class LocalBroker implements Broker {
+  readonly #parts: LocalBrokerParts
+  readonly #sessions = new Set<Session>()
+  #isServing = true
+
+  constructor(parts: LocalBrokerParts) {
+    this.#parts = parts
+  }
+
+  openSession(options: SessionOptions): EngineSession {
+    this.#checkOpen()
+    const { environment, store, registry } = this.#parts
+    const session = new Session(environment, store, registry, options, (closed) =>
+      this.#sessions.delete(closed),
+    )
+    this.#sessions.add(session)
+    return session
+  }
+
+  async openTopic(
+    caller: Caller,
+    topic: string,
+    options: { create: boolean },
+  ): Promise<TopicHandle> {
+    this.#checkOpen()
+    const { registry } = this.#parts
+    const mayCreate = options.create && this.#parts.options.autoCreateTopics
+    if (!mayCreate) return registry.get(caller.namespace, topic).handle
+    const found = registry.find(caller.namespace, topic)
+    if (found !== undefined) return found.handle
+    const created = await registry.create({
+      namespace: caller.namespace,
+      name: topic,
+      partitions: undefined,
+      settings: {},
+      ifNotExists: true,
+    })
+    return created.handle
+  }
+
+  async createTopic(
+    caller: Caller,
+    request: Parameters<Broker['createTopic']>[1],
+  ): Promise<TopicDescription> {
+    this.#checkOpen()
+    const topic = await this.#parts.registry.create({
+      namespace: caller.namespace,
+      name: request.topic,
+      partitions: request.partitions,
+      settings: request.settings ?? {},
+      ifNotExists: request.ifNotExists ?? false,
+    })
+    return describe(topic)
+  }
+
+  listTopics(caller: Caller, options: { prefix?: string } = {}): readonly TopicSummary[] {
+    return this.#parts.registry.list(caller.namespace, options.prefix ?? '').map(summarize)
+  }
+
+  describeTopic(caller: Caller, topic: string): TopicDescription {
+    return describe(this.#parts.registry.get(caller.namespace, topic))
+  }
+
+  async alterTopic(
+    caller: Caller,
+    request: Parameters<Broker['alterTopic']>[1],
+  ): Promise<TopicDescription> {
+    this.#checkOpen()
+    const topic = await this.#parts.registry.alter({
+      namespace: caller.namespace,
+      name: request.topic,
+      settings: request.settings ?? {},
+      partitions: request.partitions,
+      revision: request.revision,
+    })
+    return describe(topic)
+  }
+
+  async deleteTopic(caller: Caller, request: { topic: string; revision?: number }): Promise<void> {
+    this.#checkOpen()
+    const { topic: name, revision } = request
+    await this.#parts.registry.delete({ namespace: caller.namespace, name, revision })
+  }
+
+  async listOffsets(
+    caller: Caller,
+    request: { topic: string; partitions?: readonly number[]; at: OffsetQuery },
+  ): Promise<readonly OffsetAnswer[]> {
+    const topic = this.#parts.registry.get(caller.namespace, request.topic)
+    const partitions = request.partitions ?? topic.logs.map((_, index) => index)
+    const answers: OffsetAnswer[] = []
+    for (const partition of partitions)
+      answers.push(await this.#offsetOf(topic, partition, request.at))
+    return answers
+  }
+
+  hasNamespace(namespace: string): boolean {
+    return this.#parts.registry.hasNamespace(namespace)
+  }
+
+  async createNamespace(_caller: Caller, namespace: string): Promise<void> {
+    this.#checkOpen()
+    await this.#parts.registry.createNamespace(namespace)
+  }
+
+  watchTopic(handle: TopicHandle, listener: (event: TopicEvent) => void): Cancellable {
+    const topic = this.#parts.registry.byId(handle.topicId)
+    if (topic === undefined) throw new BrokerError('ERR_STALE_HANDLE')
+    topic.listeners.add(listener)
+    return { cancel: () => topic.listeners.delete(listener) }
+  }
+
+  status(): BrokerStatus {
+    const { store, registry } = this.#parts
+    const { journal, reader } = store
+    const below: string[] = []
+    let topicCount = 0
+    let partitionCount = 0
+    for (const { definition } of registry.all()) {
+      topicCount++
+      partitionCount += definition.logIds.length
+      if (definition.settings.durability !== 'persisted' && below.length < NAMED_TOPICS_MAX)
+        below.push(definition.name)
+    }
+    return {
+      isServing: this.#isServing,
+      topicsBelowPersisted: below,
+      topicCount,
+      partitionCount,
+      storage: {
+        batchesAppended: store.batchesAppended,
+        bytesAppended: store.bytesAppended,
+        groupsWritten: journal.groupsWritten,
+        syncs: journal.syncs,
+        directAppends: journal.directAppends,
+        segmentRolls: store.segmentRolls,
+        journalFilesRecycled: store.journalFilesRecycled,
+        checkpoints: store.checkpoints,
+        tailReads: reader.tailReads,
+        segmentReads: store.segmentReads,
+        offsetsQuarantined: store.offsetsQuarantined,
+        indexesRebuilt: store.indexesRebuilt,
+        isFull: store.isFull,
+        syncMsP50: journal.syncLatency.quantile(0.5),
+        syncMsP99: journal.syncLatency.quantile(0.99),
+        recovery: store.recovery,
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isServing) return
+    this.#isServing = false
+    const { registry, metadata, store, lock } = this.#parts
+    for (const session of [...this.#sessions]) session.close()
+    registry.close()
+    await metadata.close()
+    await store.close()
+    await lock.release()
+  }
+
+  /** The storage failed: nothing is accepted any more; the process is about to end. */
+  stopServing(): void {
+    this.#isServing = false
+  }
+
+  resumeSessions(): void {
+    for (const session of this.#sessions) session.resume()
+  }
+
+  async #offsetOf(topic: Topic, partition: number, at: OffsetQuery): Promise<OffsetAnswer> {
+    const log = topic.logs[partition]
+    if (log === undefined)
+      throw new BrokerError('ERR_PARTITION_NOT_FOUND', [topic.definition.name, partition])
+    const { highWatermark, earliestOffset } = log
+    if (at === 'earliest')
+      return { partition, offset: earliestOffset, timestamp: -1, highWatermark }
+    if (at === 'latest') return { partition, offset: highWatermark, timestamp: -1, highWatermark }
+    const found = await this.#parts.store.times.find(log, at.timestamp)
+    const offset = found?.offset ?? log.highWatermark
+    return {
+      partition,
+      offset,
+      timestamp: found?.timestamp ?? -1,
+      highWatermark: log.highWatermark,
+    }
+  }
+
+  #checkOpen(): void {
+    if (!this.#isServing) throw new BrokerError('ERR_CLOSED', ['the broker'])
+  }
+}
+
+const summarize = (topic: Topic): TopicSummary => {
+  const { name, id, revision, logIds, settings } = topic.definition
+  return {
+    topic: name,
+    id,
+    revision,
+    partitionCount: logIds.length,
+    durability: settings.durability,
+  }
+}
+
+const describe = (topic: Topic): TopicDescription => {
+  const { namespace, name, id, revision, createdAtMs, settings } = topic.definition
+  return {
+    namespace,
+    topic: name,
+    id,
+    revision,
+    createdAtMs,
+    settings,
+    partitions: topic.logs.map(describePartition),
+  }
+}
+
+const describePartition = (log: Log | undefined, partition: number): PartitionDescription => ({
+  partition,
+  earliest: log?.earliestOffset ?? 0,
+  next: log?.nextOffset ?? 0,
+  highWatermark: log?.highWatermark ?? 0,
+  epoch: log?.epoch ?? 0,
+  bytes: log?.sizeBytes ?? 0,
+  quarantined: log?.gaps ?? [],
+})

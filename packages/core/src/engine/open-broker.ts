@@ -1,0 +1,69 @@
+/** Opens a data directory and gives the engine's façade. The composition root of this package. */
+import { BrokerError } from '@millrace/codec'
+import type { Environment } from '../environment/environment.ts'
+import { openIdentity } from '../log/format.ts'
+import { defaultStorageOptions } from '../log/limits.ts'
+import { recover } from '../log/recovery.ts'
+import { LogStore, createStoreParts, type StoreOptions } from '../log/store.ts'
+import { MetadataStore } from '../meta/metadata-store.ts'
+import { TopicRegistry } from '../topic/topic-registry.ts'
+import { applySettings, defaultTopicSettings } from '../topic/topic-settings.ts'
+import { LocalBroker } from './local-broker.ts'
+import type { Broker, BrokerOptions } from './operations.ts'
+
+const DEFAULT_PARTITIONS = 1
+const TAIL_BYTES_MAX = 32 * 1_048_576
+
+const storeOptionsOf = (options: BrokerOptions): StoreOptions => {
+  const storage = { ...defaultStorageOptions, ...options.storage }
+  return {
+    ...storage,
+    tailBytesMax: Math.min(TAIL_BYTES_MAX, storage.unflushedBytesMax),
+    writeBehindBytes: Math.floor(storage.unflushedBytesMax / 4),
+    poison: options.poisonFreedBuffers ?? false,
+  }
+}
+
+/**
+ * Takes the directory (made when it is not there), recovers it and serves. Rejects with
+ * ERR_DIRECTORY_LOCKED, ERR_DATA_FORMAT, or the operating system's error.
+ */
+export const openBroker = async (
+  options: BrokerOptions,
+  environment: Environment,
+): Promise<Broker> => {
+  const { directory, topicDefaults } = options
+  await environment.disk.makeDirectory(directory)
+  const lock = await environment.disk.lock(directory)
+  try {
+    await openIdentity(directory, environment)
+    const storeOptions = storeOptionsOf(options)
+    const parts = createStoreParts(directory, environment, storeOptions)
+    const recovered = await recover(directory, environment, storeOptions, parts)
+    // The store tells the broker things; the broker is built on the store.
+    const link: { broker: LocalBroker | undefined } = { broker: undefined }
+    const store = new LogStore(directory, environment, storeOptions, parts, recovered, {
+      onFatal: (error: BrokerError) => {
+        link.broker?.stopServing()
+        options.onFatal(error)
+      },
+      onDamage: (log, range) =>
+        environment.log.error('damaged records are put aside', { log: log.label, ...range }),
+      onRoom: () => link.broker?.resumeSessions(),
+    })
+    const metadata = await MetadataStore.open(directory, environment, store)
+    const { partitions, ...settings } = topicDefaults ?? {}
+    const defaults = {
+      settings: applySettings(defaultTopicSettings, settings, defaultTopicSettings),
+      partitions: partitions ?? DEFAULT_PARTITIONS,
+    }
+    const { deleteGraceMs } = storeOptions
+    const registry = new TopicRegistry(environment, store, metadata, defaults, deleteGraceMs)
+    link.broker = new LocalBroker({ options, environment, store, metadata, registry, lock })
+    void store.makeBallast()
+    return link.broker
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}

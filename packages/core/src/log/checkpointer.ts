@@ -1,0 +1,134 @@
+/**
+ * Takes checkpoints: everything up to a group into synced segments, then a table of all logs into the
+ * journal, then the files before it are free.
+ *
+ * Invariants: the table is submitted only after every file it speaks of, with its name, is synced;
+ * journal files are recycled only up to the checkpoint *before* the last, so that one damaged table
+ * costs a longer replay and not the state of every log.
+ */
+import { crc32c } from '@millrace/codec'
+import type { Environment } from '../environment/environment.ts'
+import { encodeCheckpoint, type LogRow } from './checkpoint-table.ts'
+import type { IndexLoader, IndexSnapshot } from './index-loader.ts'
+import type { Journal } from './journal.ts'
+import { EntryKind } from './journal-format.ts'
+import { controlEntry } from './journal-group.ts'
+import type { JournalPool } from './journal-pool.ts'
+import type { Log } from './log.ts'
+import type { WriteBehind } from './write-behind.ts'
+
+/** Index bytes of a segment are written again when it grew by this much, or was sealed. */
+const INDEX_SAVE_BYTES = 4 * 1_048_576
+
+export interface CheckpointerParts {
+  readonly environment: Environment
+  readonly pool: JournalPool
+  readonly journal: Journal
+  readonly writeBehind: WriteBehind
+  readonly indexes: IndexLoader
+  logs(): Iterable<Log>
+  nextLogId(): number
+  flush(log: Log): Promise<void>
+}
+
+export class Checkpointer {
+  readonly #parts: CheckpointerParts
+  #running: Promise<void> | undefined
+  /** The group that the last durable checkpoint replays from. */
+  #previousGroup = 0
+  count = 0
+
+  constructor(parts: CheckpointerParts) {
+    this.#parts = parts
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined
+  }
+
+  /** Resolves when no checkpoint is under way. */
+  async settled(): Promise<void> {
+    await this.#running?.catch(() => undefined)
+  }
+
+  /** Rejects with ENOSPC when there is no room, with the sync's error when a sync failed. */
+  async run(): Promise<void> {
+    await this.settled()
+    const running = this.#take().finally(() => {
+      this.#running = undefined
+    })
+    this.#running = running
+    return running
+  }
+
+  async #take(): Promise<void> {
+    const { journal, writeBehind, pool } = this.#parts
+    journal.bytesSinceCheckpoint = 0
+    const group = journal.durableGroup
+    for (const log of [...this.#parts.logs()])
+      if (log.unflushedBytes > 0) await this.#parts.flush(log)
+    const rows = [...this.#parts.logs()].map(rowOf)
+    const indexes = this.#indexSnapshots()
+    await writeBehind.syncAll()
+    await this.#submit(encodeCheckpoint({ nextLogId: this.#parts.nextLogId(), group, rows }))
+    this.count++
+    await pool.recycleThrough(this.#previousGroup)
+    this.#previousGroup = group
+    for (const snapshot of indexes) await this.#parts.indexes.save(snapshot)
+  }
+
+  #indexSnapshots(): IndexSnapshot[] {
+    const snapshots: IndexSnapshot[] = []
+    for (const log of this.#parts.logs()) {
+      for (const segment of log.segments) {
+        const grown = segment.indexedBytes - segment.savedIndexBytes
+        const isDone = segment.isSealed && segment.flushedBytes === segment.sizeBytes
+        if (grown === 0 || !segment.isCreated || (!isDone && grown < INDEX_SAVE_BYTES)) continue
+        const snapshot = this.#parts.indexes.snapshot(segment)
+        if (snapshot !== undefined) snapshots.push(snapshot)
+      }
+    }
+    return snapshots
+  }
+
+  #submit(payload: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#parts.journal.submit({
+        kind: 'control',
+        entry: controlEntry(EntryKind.checkpoint, { crc: crc32c(payload), length: payload.length }),
+        payload,
+        isRefused: false,
+        durable: resolve,
+        refused: reject,
+      })
+    })
+  }
+}
+
+/** What of a log is in its segments, whole batches only. */
+const rowOf = (log: Log): LogRow => {
+  const firstUnflushed = log.batches.peekAt(log.flushedCount)
+  const segment =
+    firstUnflushed === undefined ? log.activeSegment : segmentBefore(log, firstUnflushed)
+  return {
+    logId: log.id,
+    isVolatile: log.isVolatile,
+    epoch: log.epoch,
+    earliestOffset: log.earliestOffset,
+    nextOffset: firstUnflushed?.baseOffset ?? log.nextOffset,
+    segmentBase: segment?.baseOffset ?? log.nextOffset,
+    position: segment?.flushedBytes ?? 0,
+    segmentStartedAtMs: segment?.startedAtMs ?? 0,
+    ceiling: log.ceilingRequested,
+  }
+}
+
+/** The segment that the flushed part ends in; an unwritten one does not exist for a recovery. */
+const segmentBefore = (
+  log: Log,
+  firstUnflushed: { segment: Log['segments'][number]; position: number },
+): Log['segments'][number] | undefined => {
+  if (firstUnflushed.position > 0) return firstUnflushed.segment
+  const index = log.segments.indexOf(firstUnflushed.segment)
+  return index > 0 ? log.segments[index - 1] : firstUnflushed.segment
+}

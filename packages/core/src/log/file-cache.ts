@@ -1,0 +1,102 @@
+/**
+ * Open segment files, at most so many. A file that was written and not yet synced stays open until
+ * it is: only the handle that wrote is sure to learn of a failed write-back. The bound is therefore
+ * soft by the number of dirty files, which the write-behind keeps below it.
+ */
+import type { Disk, DiskFile } from '../environment/disk.ts'
+
+interface CacheEntry {
+  readonly file: DiskFile
+  users: number
+  isPinned: boolean
+}
+
+interface Opening {
+  waiters: number
+  readonly entry: Promise<CacheEntry>
+}
+
+export class FileCache {
+  readonly #disk: Disk
+  readonly #openFilesMax: number
+  readonly #entries = new Map<string, CacheEntry>()
+  readonly #opening = new Map<string, Opening>()
+
+  constructor(disk: Disk, openFilesMax: number) {
+    this.#disk = disk
+    this.#openFilesMax = openFilesMax
+  }
+
+  get openCount(): number {
+    return this.#entries.size
+  }
+
+  /** Opens or finds a file; pair with `release`. */
+  async acquire(path: string, mode: 'write' | 'create' = 'write'): Promise<DiskFile> {
+    const entry = this.#entries.get(path)
+    if (entry === undefined) return (await this.#open(path, mode)).file
+    entry.users++
+    // Most recently used last: a Map keeps the order of insertion.
+    this.#entries.delete(path)
+    this.#entries.set(path, entry)
+    return entry.file
+  }
+
+  release(path: string): void {
+    const entry = this.#entries.get(path)
+    if (entry !== undefined) entry.users--
+  }
+
+  pin(path: string, isPinned: boolean): void {
+    const entry = this.#entries.get(path)
+    if (entry !== undefined) entry.isPinned = isPinned
+  }
+
+  /** Closes what is idle above the bound. */
+  async trim(): Promise<void> {
+    for (const [path, entry] of this.#entries) {
+      if (this.#entries.size <= this.#openFilesMax) return
+      if (entry.users > 0 || entry.isPinned) continue
+      this.#entries.delete(path)
+      await entry.file.close()
+    }
+  }
+
+  /** Closes one file, for removal; it must have no users. */
+  async forget(path: string): Promise<void> {
+    const entry = this.#entries.get(path)
+    if (entry === undefined) return
+    this.#entries.delete(path)
+    await entry.file.close()
+  }
+
+  async close(): Promise<void> {
+    const entries = [...this.#entries.values()]
+    this.#entries.clear()
+    for (const entry of entries) await entry.file.close()
+  }
+
+  /** Callers that wait for one opening are counted, so that nobody closes it before they run. */
+  #open(path: string, mode: 'write' | 'create'): Promise<CacheEntry> {
+    const underWay = this.#opening.get(path)
+    if (underWay !== undefined) {
+      underWay.waiters++
+      return underWay.entry
+    }
+    const opening: Opening = { waiters: 1, entry: this.#openEntry(path, mode) }
+    this.#opening.set(path, opening)
+    return opening.entry
+  }
+
+  async #openEntry(path: string, mode: 'write' | 'create'): Promise<CacheEntry> {
+    try {
+      await this.trim()
+      const file = await this.#disk.open(path, mode)
+      const entry = { file, users: this.#opening.get(path)?.waiters ?? 0, isPinned: false }
+      this.#entries.set(path, entry)
+      return entry
+    } finally {
+      this.#opening.delete(path)
+    }
+  }
+}

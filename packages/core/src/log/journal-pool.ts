@@ -1,0 +1,140 @@
+/**
+ * The journal's files: the one being filled, full ones that a checkpoint has not covered yet, and
+ * free ones. The next file is made while the current one fills, so that a group seldom waits for it.
+ */
+import type { Environment } from '../environment/environment.ts'
+import { describeError, isDiskFull } from './disk-errors.ts'
+import { createJournalFile, type JournalFile } from './journal-file.ts'
+import { parentOf } from './small-file.ts'
+
+const FREE_FILES_MAX = 3
+
+export interface JournalPoolState {
+  /** In order of file number; the last one is filled on. */
+  readonly inUse: readonly JournalFile[]
+  readonly free: readonly JournalFile[]
+  readonly nextSlot: number
+  readonly nextFileNumber: number
+}
+
+export class JournalPool {
+  readonly #environment: Environment
+  readonly #directory: string
+  readonly #fileBytes: number
+  readonly #inUse: JournalFile[]
+  readonly #free: JournalFile[]
+  #nextSlot: number
+  #nextFileNumber: number
+  #making: Promise<void> | undefined
+  recycledCount = 0
+
+  constructor(
+    environment: Environment,
+    directory: string,
+    fileBytes: number,
+    state: JournalPoolState,
+  ) {
+    this.#environment = environment
+    this.#directory = directory
+    this.#fileBytes = fileBytes
+    this.#inUse = [...state.inUse]
+    this.#free = [...state.free]
+    this.#nextSlot = state.nextSlot
+    this.#nextFileNumber = state.nextFileNumber
+  }
+
+  /** Files that hold groups a recovery would need. */
+  get inUseCount(): number {
+    return this.#inUse.length
+  }
+
+  get hasFree(): boolean {
+    return this.#free.length > 0
+  }
+
+  /** The file with room for `bytes`, taking or making the next one; rejects with ENOSPC. */
+  async fileFor(bytes: number, firstGroup: number): Promise<JournalFile> {
+    const current = this.#inUse[this.#inUse.length - 1]
+    if (current?.hasRoomFor(bytes)) {
+      if (current.position > this.#fileBytes / 2) this.makeAhead()
+      return current
+    }
+    if (this.#making !== undefined) await this.#making
+    const next = this.#takeFree(bytes) ?? (await this.#make(bytes))
+    next.begin({
+      incarnation: this.#environment.random.uint32(),
+      fileNumber: this.#nextFileNumber++,
+      firstGroup,
+    })
+    this.#inUse.push(next)
+    return next
+  }
+
+  /** Every group up to `group` is in synced segments: files that hold nothing later are free. */
+  async recycleThrough(group: number): Promise<void> {
+    for (;;) {
+      const oldest = this.#inUse[0]
+      if (oldest === undefined || this.#inUse.length === 1 || oldest.lastGroup > group) return
+      this.#inUse.shift()
+      this.recycledCount++
+      if (oldest.isDamaged) await this.#putAside(oldest)
+      else if (this.#free.length < FREE_FILES_MAX) this.#free.push(oldest)
+      else await this.#remove(oldest)
+    }
+  }
+
+  /** Makes one free file in the background if there is none. */
+  makeAhead(): void {
+    if (this.#free.length > 0 || this.#making !== undefined) return
+    this.#making = this.#make(0)
+      .then((file) => {
+        this.#free.push(file)
+      })
+      .catch((error: unknown) => {
+        // Only a full disk is survivable, and the group that needs the file will meet it again.
+        if (!isDiskFull(error)) this.#failure = error
+        this.#environment.log.warn('journal file not made', { error: describeError(error) })
+      })
+      .finally(() => {
+        this.#making = undefined
+      })
+  }
+
+  async close(): Promise<void> {
+    if (this.#making !== undefined) await this.#making
+    for (const file of [...this.#inUse, ...this.#free]) await file.file.close()
+  }
+
+  #failure: unknown
+
+  #takeFree(bytes: number): JournalFile | undefined {
+    if (this.#failure !== undefined) throw this.#failure
+    const index = this.#free.findIndex((file) => file.bytesMax >= bytes + 1_024)
+    return index < 0 ? undefined : this.#free.splice(index, 1)[0]
+  }
+
+  #make(bytes: number): Promise<JournalFile> {
+    const size = Math.max(this.#fileBytes, bytes + 1_024)
+    return createJournalFile(this.#environment.disk, this.#directory, this.#nextSlot++, size)
+  }
+
+  /** What a damaged file still holds may be wanted by a person: it is kept, out of the way. */
+  async #putAside(file: JournalFile): Promise<void> {
+    const { disk, log } = this.#environment
+    const name = `journal-${file.header?.fileNumber ?? 0}-${file.slot}`
+    const target = `${this.#quarantine}/${name}`
+    await file.file.close()
+    await disk.makeDirectory(this.#quarantine)
+    await disk.rename(file.file.path, target)
+    log.warn('damaged journal file put aside', { target })
+  }
+
+  get #quarantine(): string {
+    return `${parentOf(this.#directory)}/quarantine`
+  }
+
+  async #remove(file: JournalFile): Promise<void> {
+    await file.file.close()
+    await this.#environment.disk.remove(file.file.path)
+  }
+}

@@ -1,0 +1,316 @@
+/**
+ * The shared write-ahead log of a data directory: group commit without a timer.
+ *
+ *     submit ──► pending ──► group N+1 written ──► group N syncing ──► durable, told in order
+ *
+ * One write and one sync are in flight at most, side by side. A sync covers every group written
+ * before it began. While a sync runs, what arrives is gathered: it is written under the running sync
+ * once it is worth a write of its own, else when the sync returns.
+ *
+ * Invariants:
+ * - nothing is told durable before the sync that covers it has returned, and groups are told in
+ *   order;
+ * - a group with direct appends is durable when the journal's sync and those of all its segments
+ *   have returned;
+ * - after a failed sync nothing is told any more: `onFailure` runs once and the process must end.
+ *   A sync is never retried (after EIO the kernel may call lost pages clean);
+ * - a write that finds the disk full refuses the items that were to be written, before any promise.
+ */
+import { RingQueue } from '@millrace/codec'
+import type { DiskFile } from '../environment/disk.ts'
+import type { Environment, TimerHandle } from '../environment/environment.ts'
+import type { StorageOptions } from '../engine/operations.ts'
+import { isDiskFull } from './disk-errors.ts'
+import type { JournalFile } from './journal-file.ts'
+import { ENTRY_BYTES, groupBytes } from './journal-format.ts'
+import { GroupBuilder, payloadBytesOf, type JournalItem } from './journal-group.ts'
+import type { JournalPool } from './journal-pool.ts'
+import { LatencyWindow } from './latency-window.ts'
+import { JOURNAL_IDLE_MS } from './limits.ts'
+import type { Log } from './log.ts'
+import type { StoredBatch } from './stored-batch.ts'
+
+/** Gathered under a running sync, this much is worth a write of its own. */
+const OVERLAPPED_WRITE_BYTES = 128 * 1024
+/** Written and not yet synced, at most so many groups: bounds what a crash can tear. */
+const UNSYNCED_GROUPS_MAX = 8
+
+export interface JournalHooks {
+  /**
+   * Writes the log's batches up to and including `last` to its segments and returns the files to
+   * sync, names of new ones already durable. Rejects with ENOSPC when the disk is full.
+   */
+  writeDirect(log: Log, last: StoredBatch): Promise<readonly DiskFile[]>
+  /** The group's items in order, all durable. */
+  onDurable(items: readonly JournalItem[]): void
+  /** The item could not be written for want of room; nothing after it in its log may be either. */
+  onRefused(item: JournalItem, error: unknown): void
+  onFailure(error: unknown): void
+}
+
+/** The batches of one log that go straight to its segments in the group being written. */
+interface DirectRun {
+  readonly first: StoredBatch
+  last: StoredBatch
+}
+
+interface WrittenGroup {
+  readonly sequence: number
+  readonly items: readonly JournalItem[]
+  readonly journalFile: JournalFile
+  readonly directFiles: readonly DiskFile[]
+}
+
+export class Journal {
+  readonly #environment: Environment
+  readonly #options: StorageOptions
+  readonly #pool: JournalPool
+  readonly #hooks: JournalHooks
+  readonly #builder = new GroupBuilder()
+  readonly #pending = new RingQueue<JournalItem>()
+  readonly #direct = new Map<Log, DirectRun>()
+  readonly #isDirect = (batch: StoredBatch): boolean => this.#direct.has(batch.log)
+  readonly syncLatency = new LatencyWindow()
+  #pendingBytes = 0
+  #unsynced: WrittenGroup[] = []
+  #isScheduled = false
+  #isWriting = false
+  #isSyncing = false
+  #failure: unknown
+  #idleTimer: TimerHandle | undefined
+  /** An empty group is due, to say that the last one is durable. */
+  #isClaimDue = false
+  #lastGroup: number
+  #durableGroup: number
+  bytesSinceCheckpoint = 0
+  groupsWritten = 0
+  syncs = 0
+  directAppends = 0
+
+  constructor(
+    environment: Environment,
+    options: StorageOptions,
+    pool: JournalPool,
+    hooks: JournalHooks,
+    lastGroup: number,
+  ) {
+    this.#environment = environment
+    this.#options = options
+    this.#pool = pool
+    this.#hooks = hooks
+    this.#lastGroup = lastGroup
+    this.#durableGroup = lastGroup
+  }
+
+  get durableGroup(): number {
+    return this.#durableGroup
+  }
+
+  get isIdle(): boolean {
+    return this.#pending.length === 0 && !this.#isWriting && this.#unsynced.length === 0
+  }
+
+  submit(item: JournalItem): void {
+    const bytes = payloadBytesOf(item)
+    if (item.kind === 'batch') item.log.gatheredBytes += bytes
+    this.#pendingBytes += bytes
+    this.#pending.push(item)
+    this.#schedule()
+  }
+
+  /** Stops everything: what was not told durable never will be. */
+  fail(error: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#idleTimer?.cancel()
+    this.#hooks.onFailure(error)
+  }
+
+  close(): void {
+    this.#idleTimer?.cancel()
+    this.#failure ??= new Error('the journal is closed')
+  }
+
+  /** Groups are begun at the end of the turn, with everything that the turn has submitted. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#isWriting || this.#failure !== undefined) return
+    if (!this.#hasWork() || this.#mustGather()) return
+    this.#isScheduled = true
+    this.#environment.timers.defer(() => {
+      this.#isScheduled = false
+      void this.#writeNext()
+    })
+  }
+
+  #hasWork(): boolean {
+    return this.#pending.length > 0 || this.#isClaimDue
+  }
+
+  #mustGather(): boolean {
+    if (!this.#isSyncing) return false
+    if (this.#unsynced.length >= UNSYNCED_GROUPS_MAX) return true
+    return this.#pendingBytes < OVERLAPPED_WRITE_BYTES
+  }
+
+  async #writeNext(): Promise<void> {
+    if (this.#isWriting || this.#failure !== undefined || !this.#hasWork()) return
+    this.#isWriting = true
+    this.#idleTimer?.cancel()
+    try {
+      await this.#writeGroup()
+    } catch (error) {
+      this.fail(error)
+    }
+    this.#isWriting = false
+    void this.#syncNext()
+    this.#schedule()
+  }
+
+  async #writeGroup(): Promise<void> {
+    const gathered = this.#takeItems()
+    const directFiles = await this.#writeDirects()
+    const items = gathered.filter((item) => !item.isRefused)
+    if (items.length === 0 && !this.#isClaimDue) return
+    this.#isClaimDue = false
+    const file = await this.#writeToJournal(items)
+    if (file === undefined) return
+    this.#unsynced.push({ sequence: this.#lastGroup, items, journalFile: file, directFiles })
+  }
+
+  /** Takes items in order up to a group's size, and decides whose batches are written directly. */
+  #takeItems(): JournalItem[] {
+    const items: JournalItem[] = []
+    let bytes = 0
+    this.#direct.clear()
+    for (;;) {
+      const item = this.#pending.peek()
+      if (item === undefined) return items
+      if (!item.isRefused) {
+        const journalBytes = this.#journalBytesOf(item)
+        if (items.length > 0 && bytes + journalBytes > this.#options.groupBytesMax) return items
+        bytes += journalBytes
+        items.push(item)
+      }
+      this.#takeOne(item)
+    }
+  }
+
+  #journalBytesOf(item: JournalItem): number {
+    if (item.kind === 'control') return ENTRY_BYTES + payloadBytesOf(item)
+    const isDirect =
+      this.#direct.has(item.log) ||
+      (item.log.gatheredBytes >= this.#options.directAppendBytes && item.log.id !== 0)
+    if (isDirect) this.#noteDirect(item)
+    return isDirect ? ENTRY_BYTES : ENTRY_BYTES + payloadBytesOf(item)
+  }
+
+  #noteDirect(batch: StoredBatch): void {
+    const run = this.#direct.get(batch.log)
+    if (run === undefined) this.#direct.set(batch.log, { first: batch, last: batch })
+    else run.last = batch
+  }
+
+  #takeOne(item: JournalItem): void {
+    this.#pending.shift()
+    const bytes = payloadBytesOf(item)
+    this.#pendingBytes -= bytes
+    if (item.kind === 'batch') item.log.gatheredBytes -= bytes
+  }
+
+  async #writeDirects(): Promise<DiskFile[]> {
+    const files: DiskFile[] = []
+    for (const [log, run] of this.#direct) {
+      try {
+        files.push(...(await this.#hooks.writeDirect(log, run.last)))
+        this.directAppends++
+      } catch (error) {
+        if (!isDiskFull(error)) throw error
+        this.#hooks.onRefused(run.first, error)
+      }
+    }
+    return files
+  }
+
+  /** The file it went to, or `undefined` when the disk had no room and the items were refused. */
+  async #writeToJournal(items: readonly JournalItem[]): Promise<JournalFile | undefined> {
+    const sequence = this.#lastGroup + 1
+    try {
+      const file = await this.#pool.fileFor(this.#sizeOf(items), sequence)
+      const group = this.#builder.build(items, this.#isDirect, {
+        sequence,
+        durable: this.#durableGroup,
+        wallClockMs: this.#environment.clock.now(),
+        incarnation: file.header?.incarnation ?? 0,
+      })
+      await file.writeGroup(group, sequence)
+      this.#lastGroup = sequence
+      this.groupsWritten++
+      this.bytesSinceCheckpoint += group.length
+      return file
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      for (const item of items) if (!item.isRefused) this.#hooks.onRefused(item, error)
+      return undefined
+    }
+  }
+
+  #sizeOf(items: readonly JournalItem[]): number {
+    let payload = 0
+    for (const item of items)
+      if (item.kind === 'control' || !this.#isDirect(item)) payload += payloadBytesOf(item)
+    return groupBytes(items.length, payload)
+  }
+
+  async #syncNext(): Promise<void> {
+    if (this.#isSyncing || this.#unsynced.length === 0 || this.#failure !== undefined) return
+    this.#isSyncing = true
+    const groups = this.#unsynced
+    this.#unsynced = []
+    try {
+      await this.#sync(groups)
+    } catch (error) {
+      this.fail(error)
+    }
+    this.#isSyncing = false
+    if (this.#failure === undefined) this.#tell(groups)
+    void this.#syncNext()
+    this.#schedule()
+  }
+
+  async #sync(groups: readonly WrittenGroup[]): Promise<void> {
+    const files = new Set<DiskFile>()
+    for (const group of groups) {
+      files.add(group.journalFile.file)
+      for (const file of group.directFiles) files.add(file)
+    }
+    const startedAt = this.#environment.clock.monotonic()
+    // All of them are waited for: a sync left running could fail unseen.
+    const outcomes = await Promise.allSettled([...files].map((file) => file.sync()))
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    this.syncs++
+    this.syncLatency.add(this.#environment.clock.monotonic() - startedAt)
+  }
+
+  #tell(groups: readonly WrittenGroup[]): void {
+    let isClaimNeeded = false
+    for (const group of groups) {
+      this.#durableGroup = group.sequence
+      isClaimNeeded ||= group.items.length > 0
+      this.#hooks.onDurable(group.items)
+    }
+    if (isClaimNeeded) this.#armIdleTimer()
+  }
+
+  /**
+   * The last group of a burst stands in no later header as durable. When the journal falls idle an
+   * empty group says so: without it a damaged last group would pass for a torn one.
+   */
+  #armIdleTimer(): void {
+    this.#idleTimer?.cancel()
+    this.#idleTimer = this.#environment.timers.after(JOURNAL_IDLE_MS, () => {
+      if (!this.isIdle) return
+      this.#isClaimDue = true
+      this.#schedule()
+    })
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Reads whole batches from a log: from memory at the tail, from segments before it.
+ *
+ * Invariants: nothing at or above the high watermark is returned; every batch that comes from a file
+ * was verified; a damaged range fails the read that asks for it, by name, and no other.
+ */
+import { BrokerError } from '@millrace/codec'
+import type { Arena, Slab } from './arena.ts'
+import type { Log } from './log.ts'
+import { emptySlice, type LogSlice } from './log-slice.ts'
+import type { SegmentReader } from './segment-reader.ts'
+
+/** A read looks again when the write-behind moved its batches meanwhile; more often is a bug. */
+const ATTEMPTS_MAX = 8
+
+export class LogReader {
+  readonly #arena: Arena
+  readonly #segments: SegmentReader
+  tailReads = 0
+
+  constructor(arena: Arena, segments: SegmentReader) {
+    this.#arena = arena
+    this.#segments = segments
+  }
+
+  /** At once, when `offset` is in memory or nothing is there yet; else `undefined`: use `read`. */
+  readTail(log: Log, offset: number, bytesMax: number): LogSlice | undefined {
+    checkRange(log, offset)
+    if (offset >= log.highWatermark) return emptySlice(offset)
+    const first = log.batches.peek()
+    if (first === undefined || offset < first.baseOffset) return undefined
+    this.tailReads++
+    return this.#collect(log, firstEndingAfter(log, offset), bytesMax)
+  }
+
+  async read(log: Log, offset: number, bytesMax: number): Promise<LogSlice> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const fromMemory = this.readTail(log, offset, bytesMax)
+      if (fromMemory !== undefined) return fromMemory
+      const segment = log.segmentAt(offset)
+      if (segment === undefined) break
+      const slice = await this.#segments.read(log, segment, offset, bytesMax)
+      if (slice !== undefined) return slice
+      this.#noteMissing(log, offset)
+    }
+    throw new BrokerError('ERR_DATA_CORRUPT', [offset, offset + 1, log.label])
+  }
+
+  /** A segment that ends before the next one begins has lost its last batches. */
+  #noteMissing(log: Log, offset: number): void {
+    const segment = log.segmentAt(offset)
+    if (segment === undefined || log.isInMemory(offset) || segment.flushedBytes < segment.sizeBytes)
+      return
+    this.#segments.noteMissing(log, segment, offset)
+  }
+
+  #collect(log: Log, from: number, bytesMax: number): LogSlice {
+    const parts: Uint8Array[] = []
+    const slabs: (Slab | undefined)[] = []
+    let byteLength = 0
+    let nextOffset = log.batches.peekAt(from)?.baseOffset ?? 0
+    for (let index = from; index < log.batches.length; index++) {
+      const batch = log.batches.peekAt(index)
+      if (batch === undefined || batch.nextOffset > log.highWatermark) break
+      if (parts.length > 0 && byteLength + batch.bytes.length > bytesMax) break
+      // A gap is told to the reader who stands before it, not skipped over.
+      if (batch.baseOffset !== nextOffset) break
+      parts.push(batch.bytes)
+      slabs.push(batch.slab)
+      this.#arena.retain(batch.slab)
+      byteLength += batch.bytes.length
+      nextOffset = batch.nextOffset
+    }
+    return { parts, byteLength, nextOffset, release: () => this.#releaseAll(slabs) }
+  }
+
+  #releaseAll(slabs: readonly (Slab | undefined)[]): void {
+    for (const slab of slabs) this.#arena.release(slab)
+  }
+}
+
+const checkRange = (log: Log, offset: number): void => {
+  if (offset < log.earliestOffset || offset > log.highWatermark)
+    throw new BrokerError('ERR_OFFSET_OUT_OF_RANGE', [
+      offset,
+      log.earliestOffset,
+      log.highWatermark,
+    ])
+  const gap = log.gapAt(offset)
+  if (gap !== undefined) throw new BrokerError('ERR_DATA_CORRUPT', [gap.from, gap.to, log.label])
+}
+
+/** The batch in memory that holds `offset`, or the first one after it. */
+const firstEndingAfter = (log: Log, offset: number): number => {
+  let low = 0
+  let high = log.batches.length - 1
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((log.batches.peekAt(middle)?.nextOffset ?? 0) > offset) high = middle
+    else low = middle + 1
+  }
+  return low
+}

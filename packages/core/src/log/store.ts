@@ -1,0 +1,514 @@
+/**
+ * The store of a data directory: every log, the journal they share, and what moves between them.
+ * Topics and metadata are built on its few verbs; it knows neither.
+ *
+ * Who does what: `Journal` makes accepted batches durable; `WriteBehind` moves them into segments;
+ * `Checkpointer` lets journal files go; `LogReader` reads. This file ties them together and keeps
+ * the rules that need more than one of them: back-pressure, a full disk, a failed one.
+ */
+import { BrokerError } from '@millrace/codec'
+import type { Environment } from '../environment/environment.ts'
+import type { RecoveryReport, StorageOptions } from '../engine/operations.ts'
+import { Arena } from './arena.ts'
+import { Checkpointer } from './checkpointer.ts'
+import { describeError, isDiskFull } from './disk-errors.ts'
+import { FileCache } from './file-cache.ts'
+import { FullDisk } from './full-disk.ts'
+import { IndexLoader } from './index-loader.ts'
+import { Journal } from './journal.ts'
+import { EntryKind, VOLATILE_FLAG } from './journal-format.ts'
+import { controlEntry, type ControlItem, type JournalItem } from './journal-group.ts'
+import type { JournalPool } from './journal-pool.ts'
+import { OFFSET_CEILING_STEP } from './limits.ts'
+import { Log, type AcceptedBytes, type LogSettings, type OffsetRange } from './log.ts'
+import { LogReader } from './log-reader.ts'
+import { ReadBufferPool } from './read-buffer-pool.ts'
+import { SegmentReader } from './segment-reader.ts'
+import type { AppendTicket, StoredBatch } from './stored-batch.ts'
+import { TailCache } from './tail-cache.ts'
+import { TimeSearch } from './time-search.ts'
+import { WriteBehind } from './write-behind.ts'
+
+export interface StoreOptions extends StorageOptions {
+  /** Flushed batches kept in memory for readers at the tail. */
+  readonly tailBytesMax: number
+  /** Accepted bytes after which batches are moved to segments. */
+  readonly writeBehindBytes: number
+  /** Freed buffers are overwritten, so that a view kept too long shows. For tests. */
+  readonly poison: boolean
+}
+
+export interface StoreHooks {
+  /** After this the store completes nothing any more. */
+  onFatal(error: BrokerError): void
+  /** A damaged range was found and put aside. */
+  onDamage(log: Log, range: OffsetRange): void
+  /** Appends may be tried again. */
+  onRoom(): void
+}
+
+/** What recovery found; see `recovery.ts`. */
+export interface RecoveredState {
+  readonly logs: readonly Log[]
+  readonly nextLogId: number
+  readonly pool: JournalPool
+  readonly lastGroup: number
+  readonly report: RecoveryReport
+}
+
+/** The parts that recovery needs before there is a store. */
+export interface StoreParts {
+  readonly arena: Arena
+  readonly files: FileCache
+  readonly tail: TailCache
+  readonly writeBehind: WriteBehind
+  readonly logsDirectory: string
+  /** Accepted and not yet in a segment, over all logs. */
+  readonly unflushed: { bytes: number }
+}
+
+export const createStoreParts = (
+  directory: string,
+  environment: Environment,
+  options: StoreOptions,
+): StoreParts => {
+  const arena = new Arena({ poison: options.poison })
+  const files = new FileCache(environment.disk, options.openFilesMax)
+  const tail = new TailCache(arena, options.tailBytesMax)
+  const logsDirectory = `${directory}/logs`
+  const unflushed = { bytes: 0 }
+  const writeBehind = new WriteBehind(environment, files, logsDirectory, {
+    onFlushed: (batches) => {
+      for (const batch of batches) unflushed.bytes -= batch.bytes.length
+      tail.keep(batches)
+    },
+  })
+  return { arena, files, tail, writeBehind, logsDirectory, unflushed }
+}
+
+export class LogStore {
+  readonly #environment: Environment
+  readonly #options: StoreOptions
+  readonly #hooks: StoreHooks
+  readonly #parts: StoreParts
+  readonly #logs = new Map<number, Log>()
+  readonly #pool: JournalPool
+  readonly #indexes: IndexLoader
+  readonly #segmentReader: SegmentReader
+  readonly #checkpointer: Checkpointer
+  readonly #fullDisk: FullDisk
+  readonly #touched = new Set<Log>()
+  readonly journal: Journal
+  readonly reader: LogReader
+  readonly times: TimeSearch
+  readonly recovery: RecoveryReport
+  #nextLogId: number
+  #isFlushing = false
+  #failure: BrokerError | undefined
+  #isClosed = false
+  batchesAppended = 0
+  bytesAppended = 0
+  segmentRolls = 0
+  offsetsQuarantined = 0
+
+  constructor(
+    directory: string,
+    environment: Environment,
+    options: StoreOptions,
+    parts: StoreParts,
+    recovered: RecoveredState,
+    hooks: StoreHooks,
+  ) {
+    this.#environment = environment
+    this.#options = options
+    this.#hooks = hooks
+    this.#parts = parts
+    this.#pool = recovered.pool
+    this.#nextLogId = recovered.nextLogId
+    this.recovery = recovered.report
+    for (const log of recovered.logs) this.#logs.set(log.id, log)
+    const buffers = new ReadBufferPool({ poison: options.poison })
+    this.#indexes = new IndexLoader(environment, parts.files, buffers)
+    this.#segmentReader = new SegmentReader(parts.files, buffers, this.#indexes, (log, range) =>
+      this.#noteDamage(log, range),
+    )
+    this.reader = new LogReader(parts.arena, this.#segmentReader)
+    this.times = new TimeSearch(this.reader, this.#indexes)
+    this.journal = this.#createJournal(recovered.lastGroup)
+    this.#fullDisk = new FullDisk(environment, directory, options.ballastBytes, {
+      onRoom: () => this.#resumeAfterFull(),
+    })
+    this.#checkpointer = new Checkpointer({
+      environment,
+      pool: this.#pool,
+      journal: this.journal,
+      writeBehind: parts.writeBehind,
+      indexes: this.#indexes,
+      logs: () => this.#logs.values(),
+      nextLogId: () => this.#nextLogId,
+      flush: (log) => this.#flush(log),
+    })
+  }
+
+  get isFull(): boolean {
+    return this.#fullDisk.isFull
+  }
+
+  get failure(): BrokerError | undefined {
+    return this.#failure
+  }
+
+  /** Appends should wait: too much is in memory only. */
+  get isCongested(): boolean {
+    return this.#parts.unflushed.bytes > this.#options.unflushedBytesMax
+  }
+
+  get checkpoints(): number {
+    return this.#checkpointer.count
+  }
+
+  get segmentReads(): number {
+    return this.#segmentReader.reads
+  }
+
+  get indexesRebuilt(): number {
+    return this.#indexes.rebuilt
+  }
+
+  get journalFilesRecycled(): number {
+    return this.#pool.recycledCount
+  }
+
+  logOf(id: number): Log | undefined {
+    return this.#logs.get(id)
+  }
+
+  /** A new log with an id that was never used. Its creation precedes everything in it. */
+  createLog(settings: LogSettings, options: { isVolatile: boolean }): Log {
+    const log = this.#newLog(this.#nextLogId++, settings, options.isVolatile)
+    const flags = options.isVolatile ? VOLATILE_FLAG : 0
+    void this.submitControl(EntryKind.create, { logId: log.id, flags, epoch: log.epoch }).catch(
+      () => undefined,
+    )
+    return log
+  }
+
+  /** Forgets a log whose creation was refused: nothing on disk names it. */
+  dropLog(log: Log): void {
+    this.#logs.delete(log.id)
+  }
+
+  /** The log with a fixed id, made when the directory is new: metadata is log 0. */
+  ensureLog(id: number, settings: LogSettings): Log {
+    const known = this.#logs.get(id)
+    if (known === undefined) return this.#newLog(id, settings, false)
+    known.settings = settings
+    return known
+  }
+
+  /**
+   * Accepts a validated batch: it has its offsets when this returns; the ticket is told when it is
+   * stored or refused. `isOwned` bytes are kept as they are, others are copied.
+   */
+  append(
+    log: Log,
+    accepted: Omit<AcceptedBytes, 'slab'>,
+    isOwned: boolean,
+    ticket: AppendTicket | undefined,
+  ): StoredBatch {
+    const { view, slab } = isOwned
+      ? { view: accepted.bytes, slab: undefined }
+      : this.#parts.arena.copy(accepted.bytes)
+    const segmentsBefore = log.segments.length
+    const batch = log.accept(
+      { ...accepted, bytes: view, slab },
+      this.#environment.clock.now(),
+      ticket,
+    )
+    if (log.segments.length > segmentsBefore && segmentsBefore > 0) this.segmentRolls++
+    this.batchesAppended++
+    this.bytesAppended += view.length
+    this.#parts.unflushed.bytes += view.length
+    if (log.isVolatile) this.#acceptVolatile(log)
+    else this.journal.submit(batch)
+    return batch
+  }
+
+  /** Why no new batch of a user can be taken now, if so. */
+  refusal(): BrokerError | undefined {
+    if (this.#failure !== undefined) return this.#failure
+    if (this.#isClosed) return new BrokerError('ERR_CLOSED', ['the broker'])
+    return this.#fullDisk.refusal()
+  }
+
+  submitControl(
+    kind: EntryKind,
+    fields: Parameters<typeof controlEntry>[1],
+    payload?: Uint8Array,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const item: ControlItem = {
+        kind: 'control',
+        entry: controlEntry(kind, fields),
+        payload,
+        isRefused: false,
+        durable: resolve,
+        refused: reject,
+      }
+      this.journal.submit(item)
+    })
+  }
+
+  /**
+   * Ends a log for good. The tombstone is durable before any file is touched; a crash in between is
+   * finished by whoever asked, from the metadata.
+   */
+  async deleteLog(id: number): Promise<void> {
+    await this.submitControl(EntryKind.tombstone, { logId: id })
+    const log = this.#logs.get(id)
+    if (log === undefined) return this.#removeDirectory(`${this.#parts.logsDirectory}/${id}`)
+    log.isDeleted = true
+    this.#logs.delete(id)
+    await log.flushing?.catch(() => undefined)
+    await this.#checkpointer.settled()
+    for (const segment of log.segments) await this.#parts.writeBehind.remove(segment)
+    this.#parts.unflushed.bytes -= log.unflushedBytes
+    await this.#removeDirectory(log.directory)
+    log.notifyWatchers()
+  }
+
+  /** Keeps room for deletes and checkpoints on a full disk. Off the path to being ready. */
+  async makeBallast(): Promise<void> {
+    try {
+      await this.#fullDisk.makeBallast()
+    } catch (error) {
+      this.noteBackgroundError(error)
+    }
+  }
+
+  /** Takes a checkpoint now; for tests, for a closing broker and for tools. */
+  checkpoint(): Promise<void> {
+    return this.#checkpointer.run()
+  }
+
+  /** Everything accepted is durable and in segments, the directory can be opened by another. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#fullDisk.close()
+    if (this.#failure === undefined) {
+      try {
+        await this.#checkpointer.run()
+      } catch (error) {
+        if (!isDiskFull(error)) this.#fail(error)
+      }
+    }
+    this.journal.close()
+    await this.#pool.close()
+    await this.#parts.files.close()
+  }
+
+  #newLog(id: number, settings: LogSettings, isVolatile: boolean): Log {
+    const state = {
+      id,
+      directory: `${this.#parts.logsDirectory}/${id}`,
+      isVolatile,
+      epoch: 1,
+      earliestOffset: 0,
+      nextOffset: 0,
+      ceiling: 0,
+      segments: [],
+    }
+    const log = new Log(state, settings)
+    this.#logs.set(log.id, log)
+    return log
+  }
+
+  #createJournal(lastGroup: number): Journal {
+    return new Journal(
+      this.#environment,
+      this.#options,
+      this.#pool,
+      {
+        writeDirect: (log, last) => this.#parts.writeBehind.writeDirect(log, last),
+        onDurable: (items) => this.#onDurable(items),
+        onRefused: (item, error) => this.#onRefused(item, error),
+        onFailure: (error) => this.#fail(error),
+      },
+      lastGroup,
+    )
+  }
+
+  #onDurable(items: readonly JournalItem[]): void {
+    for (const item of items) {
+      if (item.kind === 'control') item.durable()
+      else if (item.log.advance(item.nextOffset)) this.#touched.add(item.log)
+      if (item.kind === 'batch') this.#tellStored(item)
+    }
+    this.#notifyTouched()
+    this.#afterProgress()
+  }
+
+  #tellStored(batch: StoredBatch): void {
+    const ticket = batch.ticket
+    batch.ticket = undefined
+    ticket?.stored(batch)
+  }
+
+  #notifyTouched(): void {
+    for (const log of this.#touched) log.notifyWatchers()
+    this.#touched.clear()
+  }
+
+  /** An unsynced log shows a batch at once, but no offset that a crash could hand out again. */
+  #acceptVolatile(log: Log): void {
+    if (log.nextOffset + OFFSET_CEILING_STEP / 2 > log.ceilingRequested) this.#raiseCeiling(log)
+    this.#environment.timers.defer(() => this.#releaseVolatile(log))
+  }
+
+  #raiseCeiling(log: Log): void {
+    const ceiling = log.nextOffset + OFFSET_CEILING_STEP
+    log.ceilingRequested = ceiling
+    const fields = { logId: log.id, nextOffset: ceiling, epoch: log.epoch, flags: VOLATILE_FLAG }
+    this.submitControl(EntryKind.ceiling, fields).then(
+      () => {
+        log.ceiling = Math.max(log.ceiling, ceiling)
+        this.#releaseVolatile(log)
+      },
+      () => {
+        log.ceilingRequested = log.ceiling
+      },
+    )
+  }
+
+  #releaseVolatile(log: Log): void {
+    if (this.#failure !== undefined) return
+    const visible = Math.min(log.nextOffset, log.ceiling)
+    for (let index = log.batches.length - 1; index >= 0; index--) {
+      const batch = log.batches.peekAt(index)
+      if (batch === undefined || batch.nextOffset <= log.highWatermark) break
+      if (batch.nextOffset <= visible) {
+        this.#showVolatile(log, batch.nextOffset)
+        break
+      }
+    }
+    this.#afterProgress()
+  }
+
+  #showVolatile(log: Log, highWatermark: number): void {
+    const from = log.highWatermark
+    log.advance(highWatermark)
+    for (let index = 0; index < log.batches.length; index++) {
+      const batch = log.batches.peekAt(index)
+      if (batch === undefined || batch.nextOffset > highWatermark) break
+      if (batch.nextOffset > from) this.#tellStored(batch)
+    }
+    log.notifyWatchers()
+  }
+
+  #afterProgress(): void {
+    if (this.#failure !== undefined || this.#isClosed) return
+    if (this.#fullDisk.isFull) return
+    if (this.#parts.unflushed.bytes > this.#options.writeBehindBytes) void this.#flushAll()
+    if (this.journal.bytesSinceCheckpoint > this.#options.checkpointBytes) this.#startCheckpoint()
+  }
+
+  #startCheckpoint(): void {
+    if (this.#checkpointer.isRunning) return
+    this.#checkpointer.run().then(
+      () => this.#tellRoom(),
+      (error: unknown) => this.noteBackgroundError(error),
+    )
+  }
+
+  async #flushAll(): Promise<void> {
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    try {
+      for (const log of [...this.#logs.values()]) if (log.unflushedBytes > 0) await this.#flush(log)
+      await this.#parts.files.trim()
+    } catch (error) {
+      this.noteBackgroundError(error)
+    }
+    this.#isFlushing = false
+    this.#tellRoom()
+  }
+
+  /** Only what is visible: a batch that is still under way may yet be refused. */
+  #flush(log: Log): Promise<void> {
+    return this.#parts.writeBehind.flush(log, log.highWatermark)
+  }
+
+  #tellRoom(): void {
+    if (!this.isCongested && this.#failure === undefined) this.#hooks.onRoom()
+  }
+
+  /** Work that nobody waits for failed: a full disk is borne, anything else ends the store. */
+  noteBackgroundError(error: unknown): void {
+    if (isDiskFull(error)) this.#fullDisk.enter(error)
+    else this.#fail(error)
+  }
+
+  #resumeAfterFull(): void {
+    void this.#flushAll()
+    this.#startCheckpoint()
+    this.#tellRoom()
+  }
+
+  /** The disk had no room for an item: it and what follows it in its log are taken back. */
+  #onRefused(item: JournalItem, error: unknown): void {
+    this.#fullDisk.enter(error)
+    if (item.kind === 'control') {
+      item.isRefused = true
+      item.refused(new BrokerError('ERR_STORAGE_FULL', [describeError(error)]))
+      return
+    }
+    if (item.isRefused) return
+    const { log } = item
+    const before = log.unflushedBytes
+    const taken = log.takeBackFrom(item)
+    this.#parts.unflushed.bytes -= before - log.unflushedBytes
+    void this.#cleanUp(log, taken.segments)
+    for (const batch of taken.batches.reverse()) {
+      this.#parts.arena.release(batch.slab)
+      batch.ticket?.refused(new BrokerError('ERR_STORAGE_FULL', [describeError(error)]))
+      batch.ticket = undefined
+    }
+  }
+
+  async #cleanUp(log: Log, emptied: readonly Log['segments'][number][]): Promise<void> {
+    try {
+      await log.flushing?.catch(() => undefined)
+      for (const segment of emptied) await this.#parts.writeBehind.remove(segment)
+      const active = log.activeSegment
+      if (active !== undefined && active.flushedBytes === active.sizeBytes)
+        await this.#parts.writeBehind.cut(active)
+    } catch (error) {
+      this.noteBackgroundError(error)
+    }
+  }
+
+  #noteDamage(log: Log, range: OffsetRange): void {
+    this.offsetsQuarantined += range.to - range.from
+    this.#hooks.onDamage(log, range)
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = new BrokerError('ERR_STORAGE_FAILED', [], { cause })
+    this.#environment.log.error('storage failed', { error: describeError(cause) })
+    this.journal.fail(cause)
+    this.#hooks.onFatal(this.#failure)
+  }
+
+  async #removeDirectory(directory: string): Promise<void> {
+    try {
+      for (const name of await this.#environment.disk.list(directory))
+        await this.#environment.disk.remove(`${directory}/${name}`)
+      await this.#environment.disk.removeDirectory(directory)
+      await this.#environment.disk.syncDirectory(this.#parts.logsDirectory)
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ENOENT') throw error
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/** A batch the log has accepted: where it belongs, and its bytes while they are in memory. */
+import type { BrokerError } from '@millrace/codec'
+import type { Slab } from './arena.ts'
+import type { Log } from './log.ts'
+import type { Segment } from './segment.ts'
+
+/** Who waits for a batch. One object per append, reused by its owner. */
+export interface AppendTicket {
+  /** The batch's promise is kept: `log.highWatermark` is past it. */
+  stored(batch: StoredBatch): void
+  refused(error: BrokerError): void
+}
+
+export class StoredBatch {
+  readonly kind = 'batch'
+  readonly log: Log
+  readonly bytes: Uint8Array
+  readonly slab: Slab | undefined
+  readonly baseOffset: number
+  readonly nextOffset: number
+  readonly segment: Segment
+  readonly position: number
+  readonly maxTimestamp: number
+  readonly epoch: number
+  ticket: AppendTicket | undefined
+  /** The log took it back before it was durable: it must not be written any more. */
+  isRefused = false
+
+  constructor(
+    place: {
+      log: Log
+      segment: Segment
+      position: number
+      baseOffset: number
+      nextOffset: number
+      epoch: number
+      maxTimestamp: number
+    },
+    bytes: Uint8Array,
+    slab: Slab | undefined,
+    ticket: AppendTicket | undefined,
+  ) {
+    this.log = place.log
+    this.bytes = bytes
+    this.slab = slab
+    this.baseOffset = place.baseOffset
+    this.nextOffset = place.nextOffset
+    this.segment = place.segment
+    this.position = place.position
+    this.maxTimestamp = place.maxTimestamp
+    this.epoch = place.epoch
+    this.ticket = ticket
+  }
+}
