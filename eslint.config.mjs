@@ -9,6 +9,7 @@ import nx from '@nx/eslint-plugin'
 import tseslint from 'typescript-eslint'
 import { endToEndBoundaries, sourceBoundaries, testBoundaries } from './tools/lint/boundaries.mjs'
 import { explainedDisable } from './tools/lint/explained-disable.mjs'
+import { recommendedRules } from './tools/lint/recommended.mjs'
 import {
   anyPlatform,
   belowTheEnvironment,
@@ -84,7 +85,7 @@ export default tseslint.config(
       '**/test-results/**',
     ],
   },
-  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  { linterOptions: { reportUnusedDisableDirectives: 'error' }, rules: recommendedRules },
   { plugins: { '@nx': nx, millrace: { rules: { 'explained-disable': explainedDisable } } } },
   {
     files: ['**/*.ts'],

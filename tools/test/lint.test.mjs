@@ -171,6 +171,17 @@ describe('shape', () => {
   )
 })
 
+describe('what ESLint recommends', () => {
+  refuses('no-empty', core, 'try { void 0 } catch {}\n')
+  refuses('no-constant-condition', core, 'if (true) void 0\n')
+  allows('no-constant-condition', core, 'export const f = (): void => { while (true) return }\n')
+  refuses(
+    'preserve-caught-error',
+    core,
+    "try { void 0 } catch (error) { throw new Error('it failed') }\n",
+  )
+})
+
 describe('tests and exceptions', () => {
   refuses('no-restricted-syntax', aTest, "it.skip('later', () => {})\n")
   refuses('no-restricted-syntax', aTest, "describe.only('this', () => {})\n")
