@@ -2,6 +2,7 @@
  * Every setting of the broker: one row each. The parser, the JSON Schema, `config show` and the test
  * of docs/configuration.md all read this table; there is no second list.
  */
+import { defaultStorageOptions, defaultTopicSettings } from '@millrace/core'
 import { BODY_BYTES_MAX, BODY_HEAD_BYTES_MAX, FRAME_BYTES_MAX } from '@millrace/protocol'
 import {
   CONNECTIONS_COUNT_DEFAULT,
@@ -164,20 +165,20 @@ export const configTable = {
     false,
     'Topics are created on first use. `millrace dev` turns it on.',
   ),
-  'topics.partitions': count(1, 1, 10_000, 'Partitions of a new topic.'),
+  'topics.partitions': count(1, 1, 1_024, 'Partitions of a new topic.'),
   'topics.durability': choice(
     'persisted',
     ['persisted', 'memory'],
     'What an acknowledgement means for a new topic.',
   ),
   'topics.segmentBytes': bytes(
-    512 * MIB,
+    defaultTopicSettings.segmentBytes,
     64 * KIB,
     2 * GIB,
     'A segment of a new topic is closed at this size.',
   ),
   'topics.segmentTime': duration(
-    7 * DAY,
+    defaultTopicSettings.segmentMs,
     MINUTE,
     3_650 * DAY,
     'A segment of a new topic is closed at this age.',
@@ -187,46 +188,61 @@ export const configTable = {
     ['create', 'append'],
     'Whose clock dates the records of a new topic: the producer or the broker.',
   ),
-  'topics.batchBytes': bytes(4 * MIB, KIB, 16 * MIB, 'The largest batch of a new topic.'),
+  'topics.batchBytes': bytes(
+    defaultTopicSettings.batchBytesMax,
+    KIB,
+    16 * MIB,
+    'The largest batch of a new topic.',
+  ),
 
-  'storage.journalFileBytes': bytes(32 * MIB, MIB, 2 * GIB, 'Size of one journal file.'),
+  'storage.journalFileBytes': bytes(
+    defaultStorageOptions.journalFileBytes,
+    MIB,
+    2 * GIB,
+    'Size of one journal file.',
+  ),
   'storage.checkpointBytes': bytes(
-    96 * MIB,
+    defaultStorageOptions.checkpointBytes,
     MIB,
     64 * GIB,
     'Journal bytes after which a checkpoint is taken; bounds the time of a recovery.',
   ),
   'storage.directAppendBytes': bytes(
-    256 * KIB,
+    defaultStorageOptions.directAppendBytes,
     4 * KIB,
     64 * MIB,
     'Bytes gathered for one log in one group from which they go straight to its segment.',
   ),
   'storage.groupBytes': bytes(
-    4 * MIB,
+    defaultStorageOptions.groupBytesMax,
     64 * KIB,
     256 * MIB,
     'A group of the journal is closed at this size.',
   ),
   'storage.unflushedBytes': bytes(
-    64 * MIB,
+    defaultStorageOptions.unflushedBytesMax,
     MIB,
     16 * GIB,
     'Appended and not yet in segments; above it appends wait.',
   ),
   'storage.deleteGrace': duration(
-    MINUTE,
+    defaultStorageOptions.deleteGraceMs,
     0,
     365 * DAY,
     'How long the files of a deleted topic are kept.',
   ),
   'storage.ballastBytes': bytes(
-    16 * MIB,
+    defaultStorageOptions.ballastBytes,
     0,
     16 * GIB,
     'Kept on disk as a reserve for checkpoints and deletes on a full disk.',
   ),
-  'storage.openFiles': count(4_096, 16, 1_000_000, 'Segment files held open.'),
+  'storage.openFiles': count(
+    defaultStorageOptions.openFilesMax,
+    16,
+    1_000_000,
+    'Segment files held open.',
+  ),
 
   'shutdown.deadline': duration(
     SHUTDOWN_MS_DEFAULT,

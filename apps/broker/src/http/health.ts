@@ -40,7 +40,7 @@ const check = (status: BrokerStatus, isServing: boolean): Record<string, unknown
     isFull: status.storage.isFull,
     syncMsP50: status.storage.syncMsP50,
     syncMsP99: status.storage.syncMsP99,
-    bytesQuarantined: status.storage.bytesQuarantined,
+    offsetsQuarantined: status.storage.offsetsQuarantined,
     recovery: status.storage.recovery,
   },
   topics: { ok: true, count: status.topicCount, partitions: status.partitionCount },

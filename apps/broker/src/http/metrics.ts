@@ -26,7 +26,12 @@ const storageMetrics = ({ storage }: BrokerStatus): readonly Metric[] => [
   ['millrace_checkpoints_total', 'counter', 'Checkpoints taken.', storage.checkpoints],
   ['millrace_tail_reads_total', 'counter', 'Reads served from memory.', storage.tailReads],
   ['millrace_segment_reads_total', 'counter', 'Reads served from disk.', storage.segmentReads],
-  ['millrace_quarantined_bytes', 'gauge', 'Damaged bytes put aside.', storage.bytesQuarantined],
+  [
+    'millrace_quarantined_offsets',
+    'gauge',
+    'Offsets in damaged ranges.',
+    storage.offsetsQuarantined,
+  ],
   ['millrace_storage_full', 'gauge', '1 while the disk is full.', storage.isFull ? 1 : 0],
   ['millrace_sync_seconds_p50', 'gauge', 'Median of recent syncs.', storage.syncMsP50 / 1_000],
   ['millrace_sync_seconds_p99', 'gauge', 'p99 of recent syncs.', storage.syncMsP99 / 1_000],

@@ -208,7 +208,6 @@ export class FakeBroker implements Broker {
           tornGroups: 0,
           corruptGroups: 0,
           quarantinedRanges: 0,
-          indexesRebuilt: 0,
         },
       },
     }
@@ -415,7 +414,8 @@ const zeroCounters = {
   checkpoints: 0,
   tailReads: 0,
   segmentReads: 0,
-  bytesQuarantined: 0,
+  offsetsQuarantined: 0,
+  indexesRebuilt: 0,
   syncMsP50: 0,
   syncMsP99: 0,
 }

@@ -52,8 +52,7 @@ const subscribe = async (
   const { topic, subscription: id } = request
   checkAllowed(session, 'read', topic)
   subscriptions.check(id)
-  const create = session.settings.autoCreateTopics
-  const handle = await session.services.broker.openTopic(caller, topic, { create })
+  const handle = await session.services.broker.openTopic(caller, topic, { create: false })
   const starts = await resolveStarts(session, request, handle)
   // The connection may have gone, or be going, while the offsets were looked up.
   if (session.state !== 'open') throw new BrokerError('ERR_GOING_AWAY')

@@ -1,0 +1,90 @@
+/** `millrace start` and `millrace dev`: configuration, log, server, signals. */
+import { createNodeEnvironment, openBroker } from '@millrace/core'
+import { type Config, loadConfig } from '../../config/config.ts'
+import type { ConfigValues } from '../../config/config-table.ts'
+import { createEngineLog, createLogger } from '../../logger.ts'
+import { isLoopbackHost } from '../../net/loopback.ts'
+import { type RunningServer, startServer } from '../../server.ts'
+import { runUntilStopped, stopFatally } from '../../shutdown.ts'
+import { readVersion } from '../../version.ts'
+import { formatBanner } from '../banner.ts'
+import { describeFailure, UsageError } from '../failure.ts'
+import { flagValues } from '../setting-flags.ts'
+
+export type ServeMode = 'start' | 'dev'
+
+const devDefaults: Partial<ConfigValues> = { 'topics.autoCreate': true, 'log.level': 'warn' }
+
+export const serve = async (mode: ServeMode, options: Record<string, string>): Promise<void> => {
+  const { values } = await load(mode, options)
+  checkHost(values.host)
+  const version = readVersion()
+  const logger = createLogger({
+    level: values['log.level'],
+    format: logFormat(mode, values),
+    useColor: process.stdout.isTTY && !process.env['NO_COLOR'],
+    write: (text) => void process.stdout.write(text),
+  })
+  stopOnBug()
+  logger.info({ version, dataDir: values.dataDir, pid: process.pid }, 'broker.starting')
+  const server = await startServer({
+    values,
+    version,
+    environment: createNodeEnvironment({ log: createEngineLog(logger) }),
+    openBroker,
+    isBusyGatewayFatal: mode === 'start',
+    onFatal: (error) => stopFatally(logger, error),
+  })
+  announce(mode, version, values, server, (fields) => logger.info(fields, 'broker.ready'))
+  await runUntilStopped(server, values['shutdown.deadline'], logger)
+}
+
+const load = (mode: ServeMode, options: Record<string, string>): Promise<Config> =>
+  loadConfig({
+    file: options['config'],
+    flags: flagValues(options),
+    environment: process.env,
+    ...(mode === 'dev' ? { defaults: devDefaults } : {}),
+  })
+
+const checkHost = (host: string): void => {
+  if (isLoopbackHost(host)) return
+  throw new UsageError(
+    `host '${host}' is refused: it is not a loopback address, and this version has no ` +
+      'authentication, so whoever reaches the port could read and write everything',
+    'use --host 127.0.0.1; other addresses come with authentication in the next release',
+  )
+}
+
+const logFormat = (mode: ServeMode, values: ConfigValues): 'json' | 'pretty' => {
+  const format = values['log.format']
+  if (format === 'json' || format === 'pretty') return format
+  return mode === 'dev' || process.stdout.isTTY ? 'pretty' : 'json'
+}
+
+const announce = (
+  mode: ServeMode,
+  version: string,
+  values: ConfigValues,
+  server: RunningServer,
+  log: (fields: Record<string, unknown>) => void,
+): void => {
+  const readyMs = Math.round(performance.now())
+  const { ports } = server
+  if (mode === 'dev') {
+    process.stdout.write(formatBanner({ version, readyMs, values, ports }))
+    return
+  }
+  const { recovery } = server.broker.status().storage
+  log({ readyMs, recoveryMs: recovery.durationMs, host: values.host, ...ports })
+}
+
+/** A bug is not survived: what it left behind in memory cannot be trusted. */
+const stopOnBug = (): void => {
+  const stop = (error: unknown): void => {
+    process.stderr.write(describeFailure(error).text)
+    process.exit(1)
+  }
+  process.on('uncaughtException', stop)
+  process.on('unhandledRejection', stop)
+}

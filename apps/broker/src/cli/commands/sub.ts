@@ -1,0 +1,67 @@
+/** `millrace sub`: the records of a topic on standard output, as payloads or as JSON lines. */
+import type { Consumer, ConsumeOptions, Message } from '@millrace/client-node'
+import { UsageError } from '../failure.ts'
+import { writeOut } from '../output.ts'
+import { formatMessageLines, formatPayloads } from '../message-format.ts'
+import { type ClientOptions, withClient } from '../with-client.ts'
+
+interface SubOptions extends ClientOptions {
+  readonly from?: string
+  readonly partition?: number
+  readonly count?: number
+  readonly follow?: boolean
+  readonly output?: 'text' | 'jsonl'
+}
+
+type Bytes = Uint8Array
+
+export const subscribe = async (topic: string, options: SubOptions): Promise<void> => {
+  const consumeOptions = consumeOptionsOf(options)
+  await withClient(options, async (client) => {
+    const consumer = client.consume<Bytes>(topic, consumeOptions)
+    const onInterrupt = (): void => void consumer.close()
+    process.once('SIGINT', onInterrupt)
+    process.once('SIGTERM', onInterrupt)
+    try {
+      await print(consumer, options)
+    } finally {
+      process.off('SIGINT', onInterrupt)
+      process.off('SIGTERM', onInterrupt)
+    }
+  })
+}
+
+const consumeOptionsOf = ({
+  from,
+  partition,
+  follow = true,
+}: SubOptions): ConsumeOptions<Bytes> => ({
+  codec: 'bytes',
+  follow,
+  ...(from === undefined ? {} : { from: parseFrom(from) }),
+  ...(partition === undefined ? {} : { partitions: [partition] }),
+})
+
+/** A year alone is an offset: a time has at least a month. */
+const ISO_TIME = /^\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?)?$/
+
+const parseFrom = (text: string): NonNullable<ConsumeOptions<Bytes>['from']> => {
+  if (text === 'start' || text === 'end') return text
+  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text)
+  const date = ISO_TIME.test(text) ? new Date(text) : undefined
+  if (date !== undefined && !Number.isNaN(date.getTime())) return date
+  const next = 'write start, end, an offset, or a time such as 2026-01-31T12:00:00Z'
+  throw new UsageError(`--from '${text}' is no place in a topic`, next)
+}
+
+const print = async (consumer: Consumer<Bytes>, options: SubOptions): Promise<void> => {
+  const format = options.output === 'jsonl' ? formatMessageLines : formatPayloads
+  let missing = options.count ?? Infinity
+  for await (const messages of consumer.batches()) {
+    const wanted: readonly Message<Bytes>[] =
+      messages.length > missing ? messages.slice(0, missing) : messages
+    missing -= wanted.length
+    await writeOut(format(wanted))
+    if (missing === 0) break
+  }
+}
