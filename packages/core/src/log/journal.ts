@@ -245,13 +245,22 @@ export class Journal {
       await file.writeGroup(group, sequence)
       this.#lastGroup = sequence
       this.groupsWritten++
-      this.bytesSinceCheckpoint += group.length
+      this.bytesSinceCheckpoint += group.length + this.#directBytes(items)
       return file
     } catch (error) {
       if (!isDiskFull(error)) throw error
       for (const item of items) if (!item.isRefused) this.#hooks.onRefused(item, error)
       return undefined
     }
+  }
+
+  /** A recovery has to verify direct appends too: they bound its time as journal bytes do. */
+  #directBytes(items: readonly JournalItem[]): number {
+    if (this.#direct.size === 0) return 0
+    let bytes = 0
+    for (const item of items)
+      if (item.kind === 'batch' && this.#isDirect(item)) bytes += item.bytes.length
+    return bytes
   }
 
   #sizeOf(items: readonly JournalItem[]): number {
