@@ -188,18 +188,13 @@ export class Connection {
     this.#deliveries.delete(subscription)
   }
 
-  /** Says CLOSE, waits for the answers that are due and for CLOSED, then ends the stream. */
+  /**
+   * Says CLOSE, waits for the answers that are due and for CLOSED, then ends the stream. What was not
+   * sent yet fails.
+   */
   async close(): Promise<void> {
-    if (this.#state === 'ready' || this.#state === 'goingAway') {
-      const sink: AnswerSink = {
-        onAnswer: () => this.#link?.close(),
-        onError: () => this.#link?.destroy(),
-      }
-      this.request(Opcode.CLOSE, 0, [], sink, CLOSE_TIMEOUT_MS)
-      this.#state = 'closing'
-    } else if (this.#state === 'handshaking') {
-      this.fail(closedError('the connection'))
-    }
+    if (this.#state === 'ready' || this.#state === 'goingAway') this.#sayClose()
+    else if (this.#state === 'handshaking') this.fail(closedError('the connection'))
     await this.closed
   }
 
@@ -208,6 +203,20 @@ export class Connection {
     if (this.#state === 'closed') return
     this.#end(error)
     this.#link?.destroy()
+  }
+
+  /** Not behind the requests that wait: those are over. */
+  #sayClose(): void {
+    this.#state = 'closing'
+    this.#waiting.clear()
+    this.#requests.failUnsent(closedError('the connection'))
+    const sink: AnswerSink = {
+      onAnswer: () => this.#link?.close(),
+      onError: () => this.#link?.destroy(),
+    }
+    const correlation = this.#requests.add(Opcode.CLOSED, sink, CLOSE_TIMEOUT_MS)
+    this.#requests.markSent(correlation)
+    this.#transmit(Opcode.CLOSE, 0, correlation, [])
   }
 
   #checkUsable(): void {
@@ -289,7 +298,8 @@ export class Connection {
 
   #onClose(error: Error | undefined): void {
     if (this.#state === 'closed') return
-    if (this.#state === 'closing' && error === undefined) return this.#end(undefined)
+    // Also when CLOSED did not come in time: nobody waits for anything any more.
+    if (this.#state === 'closing') return this.#end(undefined)
     this.#end(connectionLost(error?.message ?? 'the broker ended it', error))
   }
 

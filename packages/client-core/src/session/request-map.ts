@@ -43,13 +43,6 @@ export class RequestMap {
     return this.#sentCount
   }
 
-  /** Requests somebody waits for. */
-  get waitedForCount(): number {
-    let count = 0
-    for (const request of this.#pending.values()) if (request.sink !== undefined) count += 1
-    return count
-  }
-
   /** The correlation id of the new request. It is not sent yet: {@link markSent}. */
   add(answerOpcode: number, sink: AnswerSink, timeoutMs: number): number {
     const correlation = this.nextCorrelation()
@@ -108,6 +101,15 @@ export class RequestMap {
     if (request === undefined) return
     if (request.isSent) request.sink = undefined
     else this.#pending.delete(correlation)
+  }
+
+  /** Nothing more is sent. */
+  failUnsent(error: BrokerError): void {
+    for (const [correlation, request] of [...this.#pending]) {
+      if (request.isSent) continue
+      this.#pending.delete(correlation)
+      request.sink?.onError(error, false)
+    }
   }
 
   /** The connection is gone. */
