@@ -138,7 +138,7 @@ export class Client {
   async #end(): Promise<void> {
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     const error = closedError('the client')
-    for (const producer of [...this.#producers]) producer.fail(error)
+    for (const producer of this.#producers) producer.stop(error)
     await this.#session.connection.close()
     await this.closed
   }

@@ -128,9 +128,14 @@ export class Accumulator<T> implements PipelineHost, TurnTask {
     }
   }
 
-  failAll(error: BrokerError): void {
+  failUnsent(error: BrokerError): void {
     this.#cancelLinger?.()
-    for (const pipeline of this.#pipelines) pipeline?.failAll(error)
+    this.#cancelLinger = undefined
+    for (const pipeline of this.#pipelines) pipeline?.failUnsent(error)
+  }
+
+  failInFlight(error: BrokerError): void {
+    for (const pipeline of this.#pipelines) pipeline?.failInFlight(error)
   }
 
   transmit(partition: number, batch: OutgoingBatch): void {

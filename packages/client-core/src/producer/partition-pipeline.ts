@@ -172,19 +172,22 @@ export class PartitionPipeline implements BatchOwner {
     this.mayCloseOpen = true
   }
 
-  /** The producer is over: whatever is still here fails. Answers that come later are ignored. */
-  failAll(error: BrokerError): void {
+  /** Nothing more goes out: what waits fails. What is in flight may still be answered. */
+  failUnsent(error: BrokerError): void {
     this.#cancelBackoff?.()
     this.#isHolding = false
     this.seal()
-    const inFlight = this.#inFlight.splice(0)
-    for (const batch of inFlight) {
-      if (batch.state === 'inFlight') this.#reject(batch, unknownOutcome(error))
-      else if (batch.state === 'failed') this.#reject(batch, error)
-    }
+    for (const batch of this.#inFlight) if (batch.state === 'failed') this.#reject(batch, error)
     for (const batch of this.#resend.splice(0)) this.#reject(batch, error)
     for (let batch = this.#sealed.shift(); batch !== undefined; batch = this.#sealed.shift()) {
       this.#reject(batch, error)
+    }
+  }
+
+  /** No answer comes any more; one that does is ignored. */
+  failInFlight(error: BrokerError): void {
+    for (const batch of this.#inFlight.splice(0)) {
+      if (batch.state === 'inFlight') this.#reject(batch, unknownOutcome(error))
     }
   }
 

@@ -162,13 +162,19 @@ export class Producer<T> implements AccumulatorListener {
     return this.#emitter.on(name, listener)
   }
 
-  /** @internal Ends it at once: what is not acknowledged fails with this error. */
-  fail(error: BrokerError): void {
+  /** @internal Takes and sends nothing more; what is in flight may still be answered. */
+  stop(error: BrokerError): void {
     if (this.#end !== undefined) return
     this.#end = error
     this.#rejectParked(error)
-    this.#accumulator.failAll(error)
+    this.#accumulator.failUnsent(error)
     this.#roomWaiters.rejectAll(error)
+  }
+
+  /** @internal Ends it: what is not acknowledged fails with this error. */
+  fail(error: BrokerError): void {
+    this.stop(error)
+    this.#accumulator.failInFlight(error)
     this.#onClosed(this)
   }
 
@@ -301,7 +307,7 @@ export class Producer<T> implements AccumulatorListener {
   #failOpening(error: BrokerError): void {
     if (this.#end !== undefined) return
     this.#rejectParked(error)
-    this.#accumulator.failAll(error)
+    this.#accumulator.failUnsent(error)
     this.#roomWaiters.rejectAll(error)
   }
 }
