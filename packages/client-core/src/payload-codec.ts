@@ -56,7 +56,7 @@ const bytesCodec = (): PayloadCodec<unknown> => ({
 
 const msgpackCodec = (): PayloadCodec<unknown> => {
   // Without records a payload is plain MessagePack that any other language reads.
-  const packr = new Packr({ useRecords: false })
+  const packr = new Packr({ useRecords: false, variableMapSize: true })
   const unpackr = new Unpackr({ useRecords: false })
   return {
     name: 'msgpack',

@@ -23,8 +23,8 @@ export class Consumer<T> implements AsyncIterable<Message<T>, undefined> {
   readonly #options: ResolvedConsumeOptions<T>
   readonly #onClosed: (consumer: Consumer<T>) => void
   readonly #arrivals = new Waiters()
-  #subscription: Subscription
-  #feed: MessageFeed<T>
+  readonly #subscription: Subscription
+  readonly #feed: MessageFeed<T>
   #starting: Promise<void> | undefined
   #isClosed = false
   #failure: BrokerError | undefined
@@ -87,6 +87,7 @@ export class Consumer<T> implements AsyncIterable<Message<T>, undefined> {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#feed.stop()
     this.#stopListening?.()
     this.#onClosed(this)
     this.#arrivals.resolveAll()

@@ -90,6 +90,16 @@ export class MessageFeed<T> {
     return offsets
   }
 
+  /** Nothing more is given out; `offsets` stays what it is. */
+  stop(): void {
+    for (const [partition, offset] of Object.entries(this.offsets())) {
+      this.#positions.set(Number(partition), offset)
+    }
+    this.#current = undefined
+    this.#messages = []
+    this.#index = 0
+  }
+
   #read(delivery: Delivery): readonly Message<T>[] {
     const { partition } = delivery
     const { codec, verifyChecksums } = this.#options

@@ -19,7 +19,9 @@ interface Stage extends Fixture {
 }
 
 const textsOf = (body: Uint8Array): string[] =>
-  decodeRecords(protocol.decodeProduce(body).batch).map(({ value }) => utf8Decode(value as Uint8Array))
+  decodeRecords(protocol.decodeProduce(body).batch).map(({ value }) =>
+    utf8Decode(value as Uint8Array),
+  )
 
 const stage = async (options = {}): Promise<Stage> => {
   const fixture = await openFake((broker) => void broker.createTopic('t'), {
@@ -137,7 +139,9 @@ describe('after a retriable failure', () => {
     }
     void codeOf(producer.send({ value: 'a', partition: 0 }))
     await settle()
-    const results = await Promise.all(['b', 'c'].map((value) => producer.send({ value, partition: 1 })))
+    const results = await Promise.all(
+      ['b', 'c'].map((value) => producer.send({ value, partition: 1 })),
+    )
     expect(results.map(({ offset }) => offset)).toEqual([0, 1])
     await client.close()
   })

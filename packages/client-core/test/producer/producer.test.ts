@@ -1,4 +1,10 @@
-import { BrokerError, RecordBatchBuilder, decodeRecords, utf8Decode, utf8Encode } from '@millrace/codec'
+import {
+  BrokerError,
+  RecordBatchBuilder,
+  decodeRecords,
+  utf8Decode,
+  utf8Encode,
+} from '@millrace/codec'
 import * as protocol from '@millrace/protocol'
 import { Opcode } from '@millrace/protocol'
 import type { Producer } from '../../src/producer/producer.ts'
@@ -74,7 +80,9 @@ describe('a message on the wire', () => {
     const producer = textProducer(fixture, { headers: { all: 'x' } })
     await producer.send({ value: null, key: 'gone' })
     await producer.send({ value: '', headers: { own: ['1', '2', null] } })
-    const records = topicOf(fixture).partitions[0]?.batches.flatMap(({ bytes }) => decodeRecords(bytes))
+    const records = topicOf(fixture).partitions[0]?.batches.flatMap(({ bytes }) =>
+      decodeRecords(bytes),
+    )
     expect(records?.map(({ value }) => value)).toEqual([null, new Uint8Array(0)])
     const names = records?.map(({ headers }) => headers.map(({ key, value }) => [key, value?.[0]]))
     expect(names).toEqual([
@@ -164,7 +172,9 @@ describe('batching', () => {
   it('closes a batch before it exceeds batchBytesMax', async () => {
     const fixture = await openFake(withTopic())
     const producer = textProducer(fixture, { batchBytesMax: 1_000 })
-    await Promise.all(Array.from({ length: 50 }, (_, index) => producer.send(`${index}`.padEnd(100))))
+    await Promise.all(
+      Array.from({ length: 50 }, (_, index) => producer.send(`${index}`.padEnd(100))),
+    )
     const sizes = topicOf(fixture).partitions[0]?.batches.map(({ bytes }) => bytes.length) ?? []
     expect(Math.max(...sizes)).toBeLessThanOrEqual(1_000)
     expect(Math.min(...sizes.slice(0, -1))).toBeGreaterThan(800)

@@ -36,7 +36,11 @@ describe('a connection', () => {
     broker.push(Opcode.PING, 77, Uint8Array.of(1, 2, 3))
     await settle()
     const pong = broker.requests.at(-1)
-    expect(pong).toMatchObject({ opcode: Opcode.PONG, correlation: 77, body: Uint8Array.of(1, 2, 3) })
+    expect(pong).toMatchObject({
+      opcode: Opcode.PONG,
+      correlation: 77,
+      body: Uint8Array.of(1, 2, 3),
+    })
   })
 
   it('keeps what waits while the link is full, and goes on when it drains', async () => {
@@ -140,7 +144,11 @@ describe('a request', () => {
 
 describe('a broker that misbehaves', () => {
   const cases: readonly (readonly [string, (fixture: Fixture) => void, RegExp])[] = [
-    ['garbage', ({ broker }) => broker.pushRaw(new Uint8Array(64).fill(0xff)), /not valid: frame of/],
+    [
+      'garbage',
+      ({ broker }) => broker.pushRaw(new Uint8Array(64).fill(0xff)),
+      /not valid: frame of/,
+    ],
     ['an answer nobody asked for', ({ broker }) => broker.push(0x91, 4711), /nothing was asked/],
     [
       'an answer of another kind',
@@ -167,7 +175,11 @@ describe('a broker that misbehaves', () => {
       ({ broker }) => broker.push(Opcode.DELIVER, 9, new Uint8Array(24)),
       /DELIVER is not allowed for subscription 9, which does not exist/,
     ],
-    ['a request only clients make', ({ broker }) => broker.push(Opcode.FETCH, 1), /FETCH is not allowed from a broker/],
+    [
+      'a request only clients make',
+      ({ broker }) => broker.push(Opcode.FETCH, 1),
+      /FETCH is not allowed from a broker/,
+    ],
     [
       'an error about the connection',
       ({ broker }) => {

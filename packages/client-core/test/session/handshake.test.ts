@@ -130,17 +130,20 @@ describe('the handshake', () => {
     expect(broker.isClosed).toBe(true)
   })
 
-  it.each(['before', 'while connecting', 'while shaking hands'])('ends on abort %s', async (when) => {
-    const { broker, transport, open } = attempt()
-    const controller = new AbortController()
-    if (when === 'before') controller.abort()
-    transport.isSilent = when === 'while connecting'
-    broker.intercept = () => true
-    const code = codeOf(open({ signal: controller.signal }))
-    await settle()
-    controller.abort()
-    expect(await code).toBe('ERR_ABORTED')
-  })
+  it.each(['before', 'while connecting', 'while shaking hands'])(
+    'ends on abort %s',
+    async (when) => {
+      const { broker, transport, open } = attempt()
+      const controller = new AbortController()
+      if (when === 'before') controller.abort()
+      transport.isSilent = when === 'while connecting'
+      broker.intercept = () => true
+      const code = codeOf(open({ signal: controller.signal }))
+      await settle()
+      controller.abort()
+      expect(await code).toBe('ERR_ABORTED')
+    },
+  )
 
   it('reports a broker that hangs up, and one that speaks something else', async () => {
     const first = attempt()
