@@ -70,9 +70,9 @@ export const expectationOf = (key: ConfigKey): string => {
     case 'choice':
       return `one of ${key.choices.join(', ')}`
     case 'bytes':
-      return `a size from ${formatBytes(key.min)} to ${formatBytes(key.max)}, such as 512mb`
+      return `a size from ${formatBytes(key.min)} to ${formatBytes(key.max)}, such as ${formatBytes(key.default)}`
     case 'duration':
-      return `a time from ${formatDuration(key.min)} to ${formatDuration(key.max)}, such as 15s`
+      return `a time from ${formatDuration(key.min)} to ${formatDuration(key.max)}, such as ${formatDuration(key.default)}`
     case 'count':
       return `a whole number from ${key.min} to ${key.max}`
   }

@@ -30,7 +30,7 @@ export const suggest = (name: string, candidates: readonly string[]): string | u
   if (name.length > NAME_CHARACTERS_MAX) return undefined
   const lower = name.toLowerCase()
   let best: string | undefined
-  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1
+  let bestDistance = Math.max(name.length < 4 ? 1 : 2, Math.floor(name.length / 3)) + 1
   for (const candidate of candidates) {
     const distance = distanceTo(lower, candidate)
     if (distance >= bestDistance) continue

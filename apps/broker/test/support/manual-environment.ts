@@ -36,6 +36,16 @@ export class ManualEnvironment implements Environment {
     error: (event, fields) => void this.lines.push({ level: 'error', event, fields: fields ?? {} }),
   }
 
+  get waitingCount(): number {
+    return this.#waiting.size
+  }
+
+  /** Time passes at once, as when a laptop was closed; then what is due runs. */
+  sleep(ms: number): void {
+    this.#nowMs += ms
+    this.advance(1_000)
+  }
+
   /** Runs everything that falls due on the way, in order. */
   advance(ms: number): void {
     const end = this.#nowMs + ms

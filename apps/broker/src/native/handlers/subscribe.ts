@@ -1,5 +1,5 @@
 /** SUBSCRIBE, UNSUBSCRIBE and CREDIT. */
-import { BrokerError } from '@millrace/codec'
+import { BrokerError, isBrokerError } from '@millrace/codec'
 import type { OffsetQuery, TopicEvent, TopicHandle } from '@millrace/core'
 import {
   createCredit,
@@ -65,8 +65,14 @@ const subscribe = async (
   })
   const answer = encodeSubscribed({ subscription: id, topic, partitions: starts })
   session.output.sendInLine(Opcode.SUBSCRIBED, channel, correlation, answer)
-  watch(session, subscription, handle, request.partitions === undefined)
-  for (const { partition, offset } of starts) subscription.start(handle, partition, offset)
+  try {
+    watch(session, subscription, handle, request.partitions === undefined)
+    for (const { partition, offset } of starts) subscription.start(handle, partition, offset)
+  } catch (error) {
+    // The request is answered already: what fails now ends the subscription.
+    if (!isBrokerError(error)) throw error
+    subscription.endWith(error)
+  }
 }
 
 const watch = (
