@@ -241,7 +241,7 @@ export class MountedDisk implements Disk {
 
   sizeOf(path: string): Promise<number | undefined> {
     const apply = (): number | undefined => {
-      const { node } = this.#disk.resolve(path, 'size')
+      const node = this.#disk.find(path)
       return node?.kind === 'file' ? node.content.length : undefined
     }
     return this.call('size', path, { apply })

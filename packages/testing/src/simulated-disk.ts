@@ -132,6 +132,15 @@ export class SimulatedDisk {
     return { parent, name, node: name === '' ? this.#root : parent.entries.get(name) }
   }
 
+  /** What stands under a path; `undefined` when nothing does, or its directory is missing. */
+  find(path: string): DiskNode | undefined {
+    try {
+      return this.resolve(path, 'find').node
+    } catch {
+      return undefined
+    }
+  }
+
   directory(path: string, kind: string): DiskDirectoryNode {
     const { node } = this.resolve(path, kind)
     if (node === undefined) throw diskError('ENOENT', kind, path)

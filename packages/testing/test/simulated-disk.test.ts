@@ -84,6 +84,12 @@ describe('calls', () => {
     expect(bench.content()).toEqual([2, 2, 2, 2])
   })
 
+  it('knows no size of a file that is not there, nor of one in a missing directory', async () => {
+    const bench = new Bench()
+    await expect(bench.run(bench.disk.sizeOf('/none'))).resolves.toBeUndefined()
+    await expect(bench.run(bench.disk.sizeOf('/none/none'))).resolves.toBeUndefined()
+  })
+
   it('lets concurrent calls overtake each other', async () => {
     const outcomes = new Set<string>()
     for (let seed = 0; seed < 20; seed++) {

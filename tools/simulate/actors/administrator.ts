@@ -1,0 +1,208 @@
+/** Creates, alters and deletes topics, one call at a time, and looks whether what it sees is right. */
+import type { TopicSettingsPatch } from '@millrace/core'
+import type { ErrorCode } from '@millrace/codec'
+import type { Life } from '../life.ts'
+import { type TopicChange, type TopicState, readTopics, stateOf } from '../metadata-model.ts'
+import { NAMESPACES, TOPIC_NAMES, callerOf, logName } from '../names.ts'
+import { codeOf } from '../read-check.ts'
+import { createSettings } from '../scenario.ts'
+
+const PARTITIONS_MAX = 4
+
+/** The broker has said no: nothing has changed and nothing will. */
+const isRefusal = (code: ErrorCode | undefined): boolean =>
+  code !== undefined &&
+  code !== 'ERR_STORAGE_FAILED' &&
+  code !== 'ERR_INTERNAL' &&
+  code !== 'ERR_CLOSED'
+
+export class Administrator {
+  readonly #life: Life
+
+  constructor(life: Life) {
+    this.#life = life
+  }
+
+  /** Namespaces and a first topic, so that others have something to do. */
+  async prepare(): Promise<void> {
+    const { simulation, broker } = this.#life
+    for (const namespace of NAMESPACES) {
+      if (broker.hasNamespace(namespace)) continue
+      if (simulation.metadata.namespaces.has(namespace)) {
+        simulation.violate('META', `namespace ${namespace} is gone`)
+      }
+      const isMade = await this.#try(
+        `namespace ${namespace}`,
+        broker.createNamespace(callerOf('/'), namespace),
+      )
+      if (isMade) simulation.metadata.namespaces.add(namespace)
+    }
+    if (simulation.metadata.topics().length === 0) await this.#create('/', TOPIC_NAMES[0])
+  }
+
+  async run(): Promise<void> {
+    while (!this.#life.isEnding) {
+      await this.#life.pause(this.#life.random.below(12 * this.#life.simulation.scenario.pauseUs))
+      if (!this.#life.isEnding) await this.#act()
+    }
+  }
+
+  async #act(): Promise<void> {
+    const { random, simulation, broker } = this.#life
+    const namespace = random.pick(NAMESPACES)
+    const topic = random.pick(TOPIC_NAMES)
+    if (!broker.hasNamespace(namespace) || simulation.metadata.isPending(namespace, topic)) return
+    this.#life.count()
+    const state = simulation.metadata.get(namespace, topic)
+    if (state === undefined)
+      return random.chance(0.8) ? this.#create(namespace, topic) : this.#miss(namespace, topic)
+    const choice = random.fraction()
+    if (choice < 0.35) await this.#alter(state)
+    else if (choice < 0.5) await this.#delete(state)
+    else if (choice < 0.65) await this.#conflict(state)
+    else this.#look(namespace)
+  }
+
+  async #create(namespace: string, topic: string): Promise<void> {
+    const { random, broker, simulation } = this.#life
+    const settings = createSettings(random)
+    const partitions = random.between(1, 3)
+    const change: TopicChange = {
+      kind: 'create',
+      namespace,
+      topic,
+      before: undefined,
+      after: { settings, partitionCount: partitions },
+    }
+    await this.#change(change, async () =>
+      stateOf(await broker.createTopic(callerOf(namespace), { topic, partitions, settings })),
+    )
+    if (simulation.metadata.get(namespace, topic) !== undefined)
+      simulation.coverage.add('topic created')
+  }
+
+  async #alter(before: TopicState): Promise<void> {
+    const { random, broker, simulation } = this.#life
+    const { namespace, topic } = before
+    const isGrown = random.chance(0.4) && before.partitionCount < PARTITIONS_MAX
+    const partitionCount = before.partitionCount + (isGrown ? 1 : 0)
+    const settings: TopicSettingsPatch = {
+      segmentMs: random.pick([1000, 2000, 7_200_000]),
+      ...(random.chance(0.5)
+        ? { segmentBytes: 4 * before.settings.batchBytesMax * random.pick([1, 2]) }
+        : {}),
+    }
+    const after = {
+      settings: { ...before.settings, ...settings } as TopicState['settings'],
+      partitionCount,
+    }
+    const revision = random.chance(0.5) ? { revision: before.revision } : {}
+    const change: TopicChange = { kind: 'alter', namespace, topic, before, after }
+    await this.#change(change, async () =>
+      stateOf(
+        await broker.alterTopic(callerOf(namespace), {
+          topic,
+          settings,
+          ...(isGrown ? { partitions: partitionCount } : {}),
+          ...revision,
+        }),
+      ),
+    )
+    simulation.coverage.add('topic altered')
+  }
+
+  async #delete(before: TopicState): Promise<void> {
+    const { random, broker, simulation } = this.#life
+    const { namespace, topic } = before
+    const revision = random.chance(0.5) ? { revision: before.revision } : {}
+    const change: TopicChange = { kind: 'delete', namespace, topic, before, after: undefined }
+    await this.#change(change, async () => {
+      await broker.deleteTopic(callerOf(namespace), { topic, ...revision })
+      simulation.coverage.add('topic deleted')
+      return undefined
+    })
+  }
+
+  async #change(change: TopicChange, call: () => Promise<TopicState | undefined>): Promise<void> {
+    const { simulation } = this.#life
+    const what = `${change.kind} ${change.namespace} ${change.topic}`
+    simulation.metadata.begin(change)
+    try {
+      const actual = await this.#life.call(what, call())
+      simulation.note(`${what}: id ${actual?.id} revision ${actual?.revision}`)
+      simulation.metadata.accept(change, actual)
+      if (change.kind === 'delete') this.#forget(change.before as TopicState)
+    } catch (error) {
+      const code = codeOf(error)
+      simulation.note(`${what}: ${code ?? String(error)}`)
+      if (code === undefined) throw error
+      if (isRefusal(code)) simulation.metadata.refuse(change)
+      this.#demandCause(what, code)
+    }
+  }
+
+  #forget(state: TopicState): void {
+    for (let partition = 0; partition < PARTITIONS_MAX; partition++) {
+      this.#life.simulation.history.forget(logName(state.id, partition))
+    }
+  }
+
+  #demandCause(what: string, code: ErrorCode): void {
+    const { hasFaulted, fatal, wasFull, isEnding, simulation } = this.#life
+    if (hasFaulted || fatal !== undefined || isEnding) return
+    if (code === 'ERR_STORAGE_FULL' && wasFull) return
+    simulation.violate('I11', `${what} failed without a cause: ${code}`)
+  }
+
+  async #try(what: string, promise: Promise<unknown>): Promise<boolean> {
+    try {
+      await this.#life.call(what, promise)
+      return true
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === undefined) throw error
+      this.#demandCause(what, code)
+      return false
+    }
+  }
+
+  /** What must be refused is refused, and with the right words. */
+  async #conflict(state: TopicState): Promise<void> {
+    const { broker, random } = this.#life
+    const { namespace, topic } = state
+    const caller = callerOf(namespace)
+    if (random.chance(0.5)) {
+      const revision = state.revision + 1000
+      await this.#expect('ERR_REVISION_CONFLICT', broker.deleteTopic(caller, { topic, revision }))
+    } else {
+      await this.#expect('ERR_TOPIC_EXISTS', broker.createTopic(caller, { topic }))
+    }
+  }
+
+  async #miss(namespace: string, topic: string): Promise<void> {
+    const { broker } = this.#life
+    await this.#expect('ERR_TOPIC_NOT_FOUND', broker.deleteTopic(callerOf(namespace), { topic }))
+  }
+
+  async #expect(wanted: ErrorCode, promise: Promise<unknown>): Promise<void> {
+    const { simulation, hasFaulted, wasFull, isEnding } = this.#life
+    const found = await this.#life.call(
+      wanted,
+      promise.then(() => undefined, codeOf),
+    )
+    if (found === wanted || hasFaulted || wasFull || isEnding || this.#life.fatal !== undefined)
+      return
+    simulation.violate('META', `a call that must fail with ${wanted} gave ${found ?? 'no error'}`)
+  }
+
+  /** Everything that was acknowledged is listed and described so, while nothing is under way. */
+  #look(namespace: string): void {
+    const { broker, simulation } = this.#life
+    if (TOPIC_NAMES.some((topic) => simulation.metadata.isPending(namespace, topic))) return
+    const caller = callerOf(namespace)
+    const actual = readTopics(broker.listTopics(caller), (topic) =>
+      broker.describeTopic(caller, topic),
+    )
+    simulation.metadata.check(namespace, actual)
+  }
+}

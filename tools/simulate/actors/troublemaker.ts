@@ -1,0 +1,97 @@
+/** What goes wrong in one life: failing calls, a full disk, damage at rest, a jumping wall clock. */
+import type { DiskCallKind } from '@millrace/testing'
+import type { Life } from '../life.ts'
+
+const FAILING_KINDS: readonly DiskCallKind[] = [
+  'write',
+  'open',
+  'read',
+  'truncate',
+  'rename',
+  'remove',
+  'list',
+  'syncDirectory',
+  'close',
+]
+
+const CODES: Partial<Record<DiskCallKind, readonly string[]>> = {
+  open: ['EIO', 'EMFILE', 'ENOSPC'],
+  write: ['EIO', 'ENOSPC'],
+}
+
+const HOUR_MS = 3_600_000
+
+export type TroubleKind = 'failed sync' | 'failed call' | 'full disk' | 'damage' | 'clock'
+
+export const pickTroubles = (life: Life): TroubleKind[] => {
+  const { random } = life
+  if (random.chance(0.35)) return []
+  const kinds: readonly TroubleKind[] = [
+    'failed sync',
+    'failed call',
+    'full disk',
+    'damage',
+    'clock',
+    'clock',
+  ]
+  const first = random.pick(kinds)
+  return random.chance(0.25) ? [first, random.pick(kinds)] : [first]
+}
+
+/** Plans a failing call for this process, to strike at once or a good while later. */
+export const planFault = (life: Life, kind: 'failed sync' | 'failed call'): void => {
+  const { random, simulation } = life
+  const call = kind === 'failed sync' ? 'sync' : random.pick(FAILING_KINDS)
+  const code = random.pick(CODES[call] ?? ['EIO'])
+  const nth = random.pick([1, random.between(1, 10), random.between(1, 80)])
+  simulation.note(`trouble: ${call} number ${nth} from now fails with ${code}`)
+  life.faults.push(simulation.world.disk.inject({ kind: call, nth, code }))
+}
+
+/** The disk is full for a while. */
+export const fillDisk = async (life: Life): Promise<void> => {
+  const { random, simulation } = life
+  const { disk } = simulation.world
+  disk.capacityBytes = disk.usedBytes + random.pick([0, random.below(4096), random.below(200_000)])
+  life.wasFull = true
+  simulation.note(`trouble: ${disk.freeBytes} bytes are free`)
+  await life.pause(random.pick([5_000, 50_000, 1_000_000]) * random.fraction())
+  freeDisk(life)
+}
+
+export const freeDisk = (life: Life): void => {
+  const { disk } = life.simulation.world
+  if (disk.capacityBytes === Number.MAX_SAFE_INTEGER) return
+  disk.capacityBytes = Number.MAX_SAFE_INTEGER
+  life.simulation.note('trouble: the disk has room again')
+}
+
+export const jumpClock = (life: Life): void => {
+  const { random, simulation } = life
+  const ms = random.pick([-HOUR_MS, HOUR_MS, random.between(-5000, 5000)])
+  simulation.world.clock.jump(ms)
+  simulation.coverage.add('wall clock jump')
+  simulation.note(`trouble: the wall clock jumps by ${ms} ms`)
+}
+
+/** Damages a segment or an index. */
+export const damageLog = (life: Life): void => {
+  life.simulation.damage.damageLog(life.random)
+}
+
+/** Lets one kind of trouble happen while the broker serves. */
+export const makeTrouble = async (life: Life, kind: TroubleKind): Promise<void> => {
+  await life.pause(life.random.below(20 * life.simulation.scenario.pauseUs))
+  if (life.isEnding) return
+  switch (kind) {
+    case 'failed sync':
+    case 'failed call':
+      return planFault(life, kind)
+    case 'full disk':
+      return fillDisk(life)
+    case 'damage':
+      return damageLog(life)
+    case 'clock':
+      return jumpClock(life)
+  }
+}

@@ -1,0 +1,55 @@
+/** What a run of the simulator has met. A counter of zero means that a rule went untested. */
+export const coverageNames = [
+  'torn write',
+  'torn tail',
+  'lost directory entry',
+  'segment roll',
+  'journal recycle',
+  'direct append',
+  'checkpoint',
+  'full disk',
+  'failed sync',
+  'other failed call',
+  'flipped bit',
+  'quarantine',
+  'index rebuilt',
+  'crash in recovery',
+  'process kill',
+  'power loss',
+  'clean restart',
+  'tail read',
+  'segment read',
+  'subscription delivery',
+  'long poll',
+  'topic created',
+  'topic altered',
+  'topic deleted',
+  'wall clock jump',
+  'memory log restart',
+  'refused batch',
+] as const
+
+export type CoverageName = (typeof coverageNames)[number]
+
+export class Coverage {
+  readonly counts: Record<CoverageName, number>
+
+  constructor() {
+    this.counts = Object.fromEntries(coverageNames.map((name) => [name, 0])) as Record<
+      CoverageName,
+      number
+    >
+  }
+
+  add(name: CoverageName, count = 1): void {
+    this.counts[name] += count
+  }
+
+  merge(counts: Readonly<Record<CoverageName, number>>): void {
+    for (const name of coverageNames) this.counts[name] += counts[name]
+  }
+
+  get missing(): CoverageName[] {
+    return coverageNames.filter((name) => this.counts[name] === 0)
+  }
+}

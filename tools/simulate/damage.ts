@@ -1,0 +1,108 @@
+/**
+ * Damage that the simulator does to data at rest, and what it excuses.
+ *
+ * A flipped bit in a segment touches the rest of that segment, from the damaged batch on, and
+ * nothing else. A flipped bit in an index touches nothing: indexes are rebuilt. A flipped bit in a
+ * journal group touches what that group holds, of any log.
+ */
+import type { OffsetRange, SeededRandom, SimulatedDisk } from '@millrace/testing'
+import { type FoundBatch, findBatch } from './payload.ts'
+import { claimedGroups } from './journal-groups.ts'
+import { logName } from './names.ts'
+
+interface SegmentDamage {
+  readonly log: string
+  readonly path: string
+  readonly from: number
+}
+
+const SEGMENT = /\/(\d{20})\.log$/
+const INDEX = /\/\d{20}\.(index|timeindex)$/
+
+export class DamageRecord {
+  readonly #disk: SimulatedDisk
+  readonly #segments: SegmentDamage[] = []
+  /** A journal group was damaged since the last look: anything that it held may be gone. */
+  isJournalDamaged = false
+  /** It was at some time: logs may have gaps from then on. */
+  wasJournalDamaged = false
+
+  constructor(disk: SimulatedDisk) {
+    this.#disk = disk
+  }
+
+  /** Ranges of a log that may be reported lost. */
+  touchedRanges(topicId: number, partition: number): OffsetRange[] {
+    const name = logName(topicId, partition)
+    const ranges = this.#segments
+      .filter((damage) => damage.log === name)
+      .map((damage) => ({ from: damage.from, to: this.#endOf(damage.path) }))
+    return this.isJournalDamaged ? [...ranges, { from: 0, to: Infinity }] : ranges
+  }
+
+  /** Whether this log may have gaps and damaged ranges. */
+  isDamaged(topicId: number, partition: number): boolean {
+    const name = logName(topicId, partition)
+    return this.wasJournalDamaged || this.#segments.some((damage) => damage.log === name)
+  }
+
+  /** The base offset of the next segment, or no end. */
+  #endOf(path: string): number {
+    const directory = path.slice(0, path.lastIndexOf('/'))
+    const base = Number(SEGMENT.exec(path)?.[1])
+    const later = this.#disk
+      .files()
+      .filter((other) => other.startsWith(`${directory}/`))
+      .map((other) => Number(SEGMENT.exec(other)?.[1]))
+      .filter((other) => other > base)
+    return later.length === 0 ? Infinity : Math.min(...later)
+  }
+
+  /** Damages a segment or an index at random. False when there is none. */
+  damageLog(random: SeededRandom): boolean {
+    const paths = this.#disk.files().filter((path) => SEGMENT.test(path) || INDEX.test(path))
+    if (paths.length === 0) return false
+    const path = random.pick(paths)
+    const bytes = this.#disk.contentOf(path)
+    if (bytes.length === 0) return false
+    if (INDEX.test(path)) {
+      this.#flip(path, random, 0, bytes.length)
+      return true
+    }
+    const batches = batchesIn(bytes)
+    // The metadata's own log and a preallocated tail hold no batch of a producer.
+    if (batches.length === 0) return false
+    const batch = random.pick(batches)
+    this.#segments.push({ log: batch.log, path, from: batch.baseOffset })
+    this.#flip(path, random, batch.position, batch.bytes.length)
+    return true
+  }
+
+  /** Damages a journal group that a later one claims durable. False when there is none. */
+  damageJournal(random: SeededRandom): boolean {
+    const files = this.#disk.files().filter((path) => path.endsWith('.journal'))
+    const groups = claimedGroups(files.map((path) => ({ path, bytes: this.#disk.contentOf(path) })))
+    if (groups.length === 0) return false
+    const group = random.pick(groups)
+    this.isJournalDamaged = true
+    this.wasJournalDamaged = true
+    this.#flip(group.path, random, group.position, group.byteLength)
+    return true
+  }
+
+  #flip(path: string, random: SeededRandom, from: number, byteLength: number): void {
+    this.#disk.flipBit(path, 8 * from + random.below(8 * byteLength))
+  }
+}
+
+/** Batches from the start of a segment's file, up to the first thing that is not one. */
+const batchesIn = (bytes: Uint8Array): FoundBatch[] => {
+  const batches: FoundBatch[] = []
+  for (let at = 0; at < bytes.length;) {
+    const batch = findBatch(bytes, at)
+    if (typeof batch === 'string') break
+    batches.push(batch)
+    at += batch.bytes.length
+  }
+  return batches
+}

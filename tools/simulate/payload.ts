@@ -1,0 +1,122 @@
+/**
+ * The batches that simulated producers send, and how a reader knows them again: each record's key
+ * names the log, producer, sequence and index, and the checker compares a hash over all records.
+ */
+import {
+  BATCH_ATTRIBUTES_AT,
+  BATCH_HEADER_BYTES,
+  RecordBatchBuilder,
+  RecordCursor,
+  batchBaseOffset,
+  batchCrc,
+  batchLeaderEpoch,
+  batchMaxTimestamp,
+  batchNextOffset,
+  batchRecordCount,
+  crc32c,
+  readUint32,
+  scanBatch,
+  writeUint32,
+} from '@millrace/codec'
+import type { ObservedBatch } from '@millrace/testing'
+import { logName } from './names.ts'
+
+export interface BatchPlan {
+  readonly topicId: number
+  readonly partition: number
+  readonly producer: number
+  readonly sequence: number
+  readonly recordCount: number
+  readonly valueBytes: number
+  readonly timestamp: number
+}
+
+export interface PlannedBatch {
+  readonly bytes: Uint8Array
+  readonly hash: number
+}
+
+const KEY_BYTES = 20
+
+const keyOf = (plan: BatchPlan, index: number): Uint8Array => {
+  const key = new Uint8Array(KEY_BYTES)
+  writeUint32(key, 0, plan.producer)
+  writeUint32(key, 4, plan.sequence)
+  writeUint32(key, 8, plan.topicId)
+  writeUint32(key, 12, plan.partition)
+  writeUint32(key, 16, index)
+  return key
+}
+
+/** Everything after the header: the broker may change the header, never the records. */
+const recordsHash = (batch: Uint8Array): number => crc32c(batch.subarray(BATCH_HEADER_BYTES))
+
+export const buildBatch = (plan: BatchPlan): PlannedBatch => {
+  const builder = new RecordBatchBuilder()
+  const value = new Uint8Array(plan.valueBytes).fill((plan.producer * 31 + plan.sequence) & 0xff)
+  for (let index = 0; index < plan.recordCount; index++) {
+    builder.appendFields(plan.timestamp + index, keyOf(plan, index), value, [])
+  }
+  const bytes = builder.build()
+  return { bytes, hash: recordsHash(bytes) }
+}
+
+/** A batch as it came from a reader or stands in a file. */
+export interface FoundBatch extends ObservedBatch {
+  /** Where its producer sent it. */
+  readonly log: string
+  readonly position: number
+  readonly bytes: Uint8Array
+  readonly epoch: number
+  readonly maxTimestamp: number
+}
+
+/** Text that says why the bytes are not a good batch, or the batch. */
+export const findBatch = (bytes: Uint8Array, at: number): FoundBatch | string => {
+  const totalBytes = scanBatch(bytes, at, bytes.length)
+  if (totalBytes <= 0 || at + totalBytes > bytes.length) return 'no whole batch'
+  const batch = bytes.subarray(at, at + totalBytes)
+  if (crc32c(batch.subarray(BATCH_ATTRIBUTES_AT)) !== batchCrc(batch)) return 'a wrong CRC'
+  const cursor = new RecordCursor(batch)
+  const key = cursor.next() ? cursor.key : null
+  if (key?.length !== KEY_BYTES) return 'records that no producer sent'
+  return {
+    log: logName(readUint32(key, 8), readUint32(key, 12)),
+    position: at,
+    bytes: batch,
+    baseOffset: batchBaseOffset(batch),
+    nextOffset: batchNextOffset(batch),
+    producer: readUint32(key, 0),
+    sequence: readUint32(key, 4),
+    hash: recordsHash(batch),
+    epoch: batchLeaderEpoch(batch),
+    maxTimestamp: batchMaxTimestamp(batch),
+  }
+}
+
+/** The offset of the first record of the batch whose timestamp is not before `timestamp`. */
+export const firstRecordAt = (
+  batch: Uint8Array,
+  timestamp: number,
+): { offset: number; timestamp: number } | undefined => {
+  const cursor = new RecordCursor(batch)
+  while (cursor.next()) {
+    if (cursor.timestamp >= timestamp) return { offset: cursor.offset, timestamp: cursor.timestamp }
+  }
+  return undefined
+}
+
+export const recordCountOf = (batch: Uint8Array): number => batchRecordCount(batch)
+
+export const joinParts = (parts: readonly Uint8Array[]): Uint8Array => {
+  if (parts.length === 1) return parts[0] as Uint8Array
+  let length = 0
+  for (const part of parts) length += part.length
+  const joined = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    joined.set(part, at)
+    at += part.length
+  }
+  return joined
+}

@@ -1,0 +1,70 @@
+/** The shape of one seed's world: small sizes, so that everything rare happens often. */
+import type { StorageOptions, TopicSettings } from '@millrace/core'
+import type { DiskLatency, SeededRandom } from '@millrace/testing'
+
+export interface Scenario {
+  readonly storage: StorageOptions
+  readonly latency: DiskLatency
+  /** Processes that are started and ended before the last one, which ends in peace. */
+  readonly lifeCount: number
+  /** Operations of one life before it ends. */
+  readonly operationsPerLife: number
+  readonly producerCount: number
+  readonly readerCount: number
+  readonly subscriberCount: number
+  /** What producers send, in bytes of a value. */
+  readonly valueBytesMax: number
+  readonly recordCountMax: number
+  /** The mean pause between two operations of one actor. */
+  readonly pauseUs: number
+}
+
+const KIB = 1024
+
+const storageOf = (random: SeededRandom): StorageOptions => ({
+  journalFileBytes: random.pick([16, 32, 64, 128]) * KIB,
+  checkpointBytes: random.pick([16, 32, 64, 128, 256]) * KIB,
+  directAppendBytes: random.pick([4, 8, 16, 64]) * KIB,
+  groupBytesMax: random.pick([4, 16, 64, 256]) * KIB,
+  unflushedBytesMax: random.pick([16, 64, 256]) * KIB,
+  deleteGraceMs: random.pick([0, 5, 50, 1000]),
+  ballastBytes: random.pick([4, 16]) * KIB,
+  openFilesMax: random.pick([8, 16, 64]),
+})
+
+const latencyOf = (random: SeededRandom): DiskLatency => ({
+  readUs: [3, random.pick([40, 400])],
+  writeUs: [3, random.pick([40, 400])],
+  syncUs: [random.pick([20, 200]), random.pick([400, 2000, 6000])],
+  namesUs: [3, random.pick([40, 400])],
+})
+
+export const createScenario = (random: SeededRandom): Scenario => ({
+  storage: storageOf(random),
+  latency: latencyOf(random),
+  lifeCount: random.between(2, 5),
+  operationsPerLife: random.between(50, 160),
+  producerCount: random.between(1, 4),
+  readerCount: random.between(1, 2),
+  subscriberCount: random.between(0, 2),
+  valueBytesMax: random.pick([32, 200, 1000, 3000]),
+  recordCountMax: random.pick([1, 4, 16]),
+  pauseUs: random.pick([100, 400, 1500]),
+})
+
+/** Settings of a new topic. A batch may be a quarter of a segment. */
+export const createSettings = (
+  random: SeededRandom,
+): Pick<
+  TopicSettings,
+  'durability' | 'segmentBytes' | 'segmentMs' | 'timestampType' | 'batchBytesMax'
+> => {
+  const segmentBytes = random.pick([8, 16, 64, 128, 256]) * KIB
+  return {
+    durability: random.chance(0.75) ? 'persisted' : 'memory',
+    segmentBytes,
+    segmentMs: random.pick([1000, 3_600_000]),
+    timestampType: random.chance(0.8) ? 'create' : 'append',
+    batchBytesMax: segmentBytes / 4,
+  }
+}

@@ -1,0 +1,263 @@
+/** Reads everything there is and holds it against everything that was promised. */
+import type { PartitionDescription, ReadResult } from '@millrace/core'
+import { type OffsetRange, InvariantViolation } from '@millrace/testing'
+import type { Life } from './life.ts'
+import { type TopicChange, type TopicState, readTopics } from './metadata-model.ts'
+import { NAMESPACES, callerOf, logName } from './names.ts'
+import { type FoundBatch, firstRecordAt } from './payload.ts'
+import { checkRead } from './read-check.ts'
+
+/** A read that a planned fault has failed is tried again so often. */
+const TRIES = 5
+
+const overlap = (left: readonly OffsetRange[], right: readonly OffsetRange[]): OffsetRange[] =>
+  left.flatMap((one) =>
+    right
+      .map((other) => ({ from: Math.max(one.from, other.from), to: Math.min(one.to, other.to) }))
+      .filter(({ from, to }) => from < to),
+  )
+
+interface FullRead {
+  readonly batches: readonly FoundBatch[]
+  readonly earliestOffset: number
+  readonly highWatermark: number
+  /** Offsets that the broker says it cannot give, or passes over. */
+  readonly missing: readonly OffsetRange[]
+}
+
+export class Verification {
+  readonly #life: Life
+
+  constructor(life: Life) {
+    this.#life = life
+  }
+
+  /** Everything, while nobody writes. Stops early when the broker has to stop. */
+  async run(): Promise<void> {
+    this.checkMetadata()
+    for (const topic of this.#life.simulation.metadata.topics()) {
+      for (let partition = 0; partition < topic.partitionCount; partition++) {
+        if (this.#life.fatal === undefined) await this.#checkLog(topic, partition)
+      }
+    }
+    this.#life.simulation.damage.isJournalDamaged = false
+  }
+
+  checkMetadata(): void {
+    const { broker, simulation } = this.#life
+    for (const namespace of NAMESPACES) {
+      if (!broker.hasNamespace(namespace)) {
+        this.#checkMissingNamespace(namespace)
+        continue
+      }
+      simulation.metadata.namespaces.add(namespace)
+      const caller = callerOf(namespace)
+      const actual = readTopics(broker.listTopics(caller), (topic) =>
+        broker.describeTopic(caller, topic),
+      )
+      if (simulation.damage.wasJournalDamaged) {
+        for (const gone of simulation.metadata.adoptAll(namespace, actual)) this.#forget(gone)
+      }
+      for (const change of simulation.metadata.check(namespace, actual)) this.#onHappened(change)
+    }
+  }
+
+  #checkMissingNamespace(namespace: string): void {
+    const { metadata, damage } = this.#life.simulation
+    if (!metadata.namespaces.has(namespace)) return
+    if (!damage.wasJournalDamaged)
+      throw new InvariantViolation('META', `namespace ${namespace} is gone`)
+    metadata.namespaces.delete(namespace)
+    for (const gone of metadata.adoptAll(namespace, new Map())) this.#forget(gone)
+  }
+
+  #onHappened(change: TopicChange): void {
+    if (change.kind === 'delete' && change.before !== undefined) this.#forget(change.before)
+  }
+
+  #forget(state: TopicState): void {
+    for (let partition = 0; partition < state.partitionCount + 1; partition++) {
+      this.#life.simulation.history.forget(logName(state.id, partition))
+    }
+  }
+
+  async #checkLog(topic: TopicState, partition: number): Promise<void> {
+    const { simulation } = this.#life
+    const log = logName(topic.id, partition)
+    const read = await this.#readAll(topic, partition)
+    if (read === undefined) return
+    const touched = simulation.damage.touchedRanges(topic.id, partition)
+    const reported = [...read.missing, ...this.#describe(topic, partition).quarantined]
+    this.#checkReported(log, touched, reported, simulation.damage.isDamaged(topic.id, partition))
+    simulation.note(
+      `check ${log}: ${read.batches.length} batches, ${read.earliestOffset} to ${read.highWatermark}`,
+    )
+    simulation.history.checkContent(log, { ...read, excused: overlap(touched, reported) })
+    if (!simulation.damage.isDamaged(topic.id, partition)) this.#checkEpochs(log, read.batches)
+    await this.#checkOffsets(topic, partition, read)
+  }
+
+  /** Nothing may be called damaged that nobody has touched. */
+  #checkReported(
+    log: string,
+    touched: readonly OffsetRange[],
+    reported: readonly OffsetRange[],
+    isDamaged: boolean,
+  ): void {
+    const isJournalDamage = this.#life.simulation.damage.wasJournalDamaged
+    for (const range of reported) {
+      const isTouched = touched.some(({ from, to }) => from < range.to && range.from < to)
+      if (isTouched || (isDamaged && isJournalDamage)) continue
+      throw new InvariantViolation(
+        'S6',
+        `${log}: ${range.from} to ${range.to} is called damaged, and nobody has touched it`,
+      )
+    }
+  }
+
+  #checkEpochs(log: string, batches: readonly FoundBatch[]): void {
+    let epoch = 0
+    for (const batch of batches) {
+      if (batch.epoch < epoch)
+        throw new InvariantViolation(
+          'I10',
+          `${log}: the epoch falls from ${epoch} to ${batch.epoch} at ${batch.baseOffset}`,
+        )
+      epoch = batch.epoch
+    }
+  }
+
+  #describe(topic: TopicState, partition: number): PartitionDescription {
+    const description = this.#life.broker.describeTopic(callerOf(topic.namespace), topic.topic)
+    return description.partitions[partition] as PartitionDescription
+  }
+
+  /** `undefined` when a planned fault keeps it from being read. */
+  async #readAll(topic: TopicState, partition: number): Promise<FullRead | undefined> {
+    const { simulation, random } = this.#life
+    const log = logName(topic.id, partition)
+    const isDamaged = simulation.damage.isDamaged(topic.id, partition)
+    const { durability } = topic.settings
+    const { earliest } = this.#describe(topic, partition)
+    const batches: FoundBatch[] = []
+    const missing: OffsetRange[] = []
+    let offset = earliest
+    for (;;) {
+      const bytesMax = random.pick([1, 3000, 40_000, 1_000_000])
+      const result = await this.#fetch(topic, partition, offset, bytesMax)
+      if (result === undefined) return undefined
+      const { highWatermark } = result
+      if (result.error === undefined) {
+        const context = { log, durability, offset, isDamaged }
+        for (const batch of checkRead(simulation, context, result)) {
+          // The lease ends here, and its bytes with it.
+          batches.push({ ...batch, bytes: batch.bytes.slice() })
+        }
+        result.lease?.release()
+      }
+      const next = this.#nextOffset(topic, partition, offset, result)
+      const reached = batches.at(-1)?.nextOffset ?? earliest
+      if (next > Math.max(offset, reached))
+        missing.push({ from: Math.max(offset, reached), to: next })
+      if (next >= highWatermark)
+        return { batches, earliestOffset: earliest, highWatermark, missing }
+      if (next <= offset) {
+        throw new InvariantViolation(
+          'I6',
+          `${log}: a read from ${offset} does not get to the high watermark ${highWatermark}`,
+        )
+      }
+      offset = next
+    }
+  }
+
+  /** Where a full read goes on: behind the answer, or behind the range that is damaged. */
+  #nextOffset(topic: TopicState, partition: number, offset: number, result: ReadResult): number {
+    if (result.error === undefined) return result.nextOffset
+    if (result.nextOffset > offset) return result.nextOffset
+    const { quarantined } = this.#describe(topic, partition)
+    const range = quarantined.find(({ from, to }) => from <= offset && offset < to)
+    return range?.to ?? offset
+  }
+
+  async #fetch(
+    topic: TopicState,
+    partition: number,
+    offset: number,
+    bytesMax: number,
+  ): Promise<ReadResult | undefined> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const result = await this.#fetchOnce(topic, partition, offset, bytesMax)
+      const code = result.error?.code
+      if (code === undefined) return result
+      const isDamaged = this.#life.simulation.damage.isDamaged(topic.id, partition)
+      if (code === 'ERR_DATA_CORRUPT' && isDamaged) return result
+      if (!this.#life.hasFaulted && this.#life.fatal === undefined) {
+        throw new InvariantViolation(
+          'I1',
+          `${logName(topic.id, partition)}: reading from ${offset} fails with ${code} ${result.error?.message}`,
+        )
+      }
+      if (this.#life.fatal !== undefined) return undefined
+    }
+    return undefined
+  }
+
+  async #fetchOnce(
+    topic: TopicState,
+    partition: number,
+    offset: number,
+    bytesMax: number,
+  ): Promise<ReadResult> {
+    const { broker } = this.#life
+    const session = broker.openSession({
+      ...callerOf(topic.namespace),
+      inFlightCountMax: 1,
+      inFlightBytesMax: 1,
+      onCompletions: () => {},
+      onWritable: () => {},
+    })
+    const what = `check ${topic.topic}/${partition} from ${offset}`
+    const opening = broker.openTopic(callerOf(topic.namespace), topic.topic, { create: false })
+    const handle = await this.#life.call(what, opening)
+    const operation = { handle, partition, offset, bytesMax, bytesMin: 0, waitMsMax: 0 }
+    const result = await this.#life.call(
+      what,
+      new Promise<ReadResult>((resolve) => void session.fetch(operation, resolve)),
+    )
+    session.close()
+    return result
+  }
+
+  /** Offsets asked for by name and by time agree with what was read. */
+  async #checkOffsets(topic: TopicState, partition: number, read: FullRead): Promise<void> {
+    const { simulation, random } = this.#life
+    if (this.#life.hasFaulted || simulation.damage.isDamaged(topic.id, partition)) return
+    const { earliestOffset, highWatermark, batches } = read
+    await this.#expectOffset(topic, partition, 'earliest', { offset: earliestOffset })
+    await this.#expectOffset(topic, partition, 'latest', { offset: highWatermark })
+    if (batches.length === 0) return
+    const timestamp = random.pick(batches).maxTimestamp + random.between(-2, 2)
+    let found: { offset: number; timestamp: number } | undefined
+    for (const batch of batches) found ??= firstRecordAt(batch.bytes, timestamp)
+    const wanted = found ?? { offset: highWatermark, timestamp: -1 }
+    await this.#expectOffset(topic, partition, { timestamp }, wanted)
+  }
+
+  async #expectOffset(
+    topic: TopicState,
+    partition: number,
+    at: 'earliest' | 'latest' | { timestamp: number },
+    wanted: { readonly offset: number; readonly timestamp?: number },
+  ): Promise<void> {
+    const request = { topic: topic.topic, partitions: [partition], at }
+    const asking = this.#life.broker.listOffsets(callerOf(topic.namespace), request)
+    const [answer] = await this.#life.call('list offsets', asking)
+    const { timestamp = answer?.timestamp } = wanted
+    if (answer?.offset === wanted.offset && answer.timestamp === timestamp) return
+    throw new InvariantViolation(
+      'I6',
+      `${logName(topic.id, partition)}: ${JSON.stringify(at)} gives ${answer?.offset} (${answer?.timestamp}), not ${wanted.offset} (${wanted.timestamp})`,
+    )
+  }
+}
