@@ -134,6 +134,8 @@ export class RecoveredLogs {
    */
   async jump(log: Log, segment: Segment, position: number): Promise<void> {
     await this.#parts.writeBehind.flush(log)
+    // What stays in memory must reach to the end of its log, and these bytes are in the file only.
+    this.#parts.tail.dropAll()
     segment.sizeBytes = position
     segment.flushedBytes = position
   }
