@@ -1,0 +1,21 @@
+/** A directory of a test's own, away when the test file is done. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface Scratch {
+  readonly path: string
+  /** A path in it that was not given out before. */
+  next(name: string): string
+  remove(): void
+}
+
+export const createScratch = (name: string): Scratch => {
+  const path = mkdtempSync(join(tmpdir(), `millrace-e2e-${name}-`))
+  let count = 0
+  return {
+    path,
+    next: (child) => join(path, `${child}-${++count}`),
+    remove: () => rmSync(path, { recursive: true, force: true }),
+  }
+}
