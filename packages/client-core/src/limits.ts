@@ -24,7 +24,8 @@ export const BATCH_BYTES_MAX = 16 * 1024 * 1024
 /** The broker refuses more; a batch that is full of tiny records is closed earlier. */
 export const RECORDS_PER_BATCH_MAX = 65_536
 export const LINGER_MS_MAX = 60_000
-export const IN_FLIGHT_BATCHES_DEFAULT = 5
+/** Four mebibytes of full batches: what one slow sync leaves unanswered. */
+export const IN_FLIGHT_BATCHES_DEFAULT = 16
 export const IN_FLIGHT_BATCHES_MAX = 1_000
 export const BUFFERED_BYTES_DEFAULT = 32 * 1024 * 1024
 export const BUFFERED_BYTES_MAX = 4 * 1024 * 1024 * 1024

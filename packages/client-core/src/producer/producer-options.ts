@@ -26,7 +26,7 @@ export interface ProducerOptions<T> {
   readonly batchBytesMax?: number
   /** How long a batch waits for more, in ms. Default: 0, the end of the event-loop turn. */
   readonly lingerMs?: number
-  /** Batches of one partition without an answer. Default: 5. */
+  /** Batches of one partition without an answer. Default: 16. */
   readonly inFlightBatchesMax?: number
   /** Bytes not acknowledged yet, before `send` waits and `write` returns false. Default: 32 MiB. */
   readonly bufferedBytesMax?: number

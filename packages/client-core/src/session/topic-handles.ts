@@ -2,9 +2,19 @@
  * Opened topics of one connection: a name is resolved once, by whoever needs it first, and the rest
  * wait for the same answer. A handle that turned stale is forgotten and opened again.
  */
+import { isBrokerError } from '@millrace/codec'
 import { Opcode, type TopicOpened, decodeTopicOpened, encodeTopicOpen } from '@millrace/protocol'
+import { explain } from '../errors.ts'
 import { call } from './call.ts'
 import type { Connection } from './connection.ts'
+
+/** It was asked to create the topic, and did not: say who can. */
+const adviseToCreate = (error: unknown): never => {
+  if (isBrokerError(error) && error.code === 'ERR_TOPIC_NOT_FOUND') {
+    explain(error, 'this broker creates none on first use, so create it with admin.createTopic()')
+  }
+  throw error
+}
 
 export class TopicHandles {
   readonly #connection: Connection
@@ -24,9 +34,10 @@ export class TopicHandles {
     const opening = call(this.#connection, Opcode.TOPIC_OPEN, body, decodeTopicOpened, {
       timeoutMs: this.#timeoutMs,
     })
-    this.#opened.set(topic, opening)
-    opening.catch(() => this.#forget(topic, opening))
-    return opening
+    const advised = create ? opening.catch(adviseToCreate) : opening
+    this.#opened.set(topic, advised)
+    advised.catch(() => this.#forget(topic, advised))
+    return advised
   }
 
   /** The broker said that this handle is stale. Somebody else may have opened a new one already. */

@@ -243,15 +243,15 @@ describe('batching', () => {
     expect(protocol.frameFlags(bytes, 0)).toBe(protocol.FLAG_MORE)
   })
 
-  it('keeps five batches of a partition without an answer, by default', async () => {
+  it('keeps sixteen batches of a partition without an answer, by default', async () => {
     const fixture = await openFake(withTopic())
     fixture.broker.intercept = ({ opcode }) => opcode === Opcode.PRODUCE
     const producer = textProducer(fixture)
-    for (let turn = 0; turn < 8; turn++) {
+    for (let turn = 0; turn < 20; turn++) {
       void codeOf(producer.send(`${turn}`))
       await settle()
     }
-    expect(fixture.broker.countOf(Opcode.PRODUCE)).toBe(5)
+    expect(fixture.broker.countOf(Opcode.PRODUCE)).toBe(16)
     await fixture.client.close()
   })
 })
@@ -388,6 +388,19 @@ describe('a topic that is not there', () => {
     expect(await codeOf(strict.send(1))).toBe('ERR_TOPIC_NOT_FOUND')
     broker.createTopic('other')
     await expect(strict.send(1)).resolves.toMatchObject({ offset: 0 })
+  })
+
+  it('says who can create it, when the broker does not', async () => {
+    const { client, broker } = await openFake()
+    broker.intercept = (request) => {
+      if (request.opcode !== Opcode.TOPIC_OPEN) return false
+      broker.fail(request, new BrokerError('ERR_TOPIC_NOT_FOUND', ['t']))
+      return true
+    }
+    expect(await textOf(client.producer('t').send(1))).toBe(
+      "topic 't' does not exist: this broker creates none on first use, " +
+        'so create it with admin.createTopic()',
+    )
   })
 
   it('fails what waited for it, and tells the writes in flush', async () => {

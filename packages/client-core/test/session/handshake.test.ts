@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { BrokerError } from '@millrace/codec'
 import * as protocol from '@millrace/protocol'
 import { Opcode } from '@millrace/protocol'
-import packageJson from '../../package.json'
 import type { Client } from '../../src/client.ts'
 import { openClient } from '../../src/open-client.ts'
 import { type ConnectOptions, resolveOptions } from '../../src/options.ts'
@@ -46,7 +47,8 @@ describe('the handshake', () => {
   })
 
   it('names the version of its package', () => {
-    expect(CLIENT_VERSION).toBe(packageJson.version)
+    const text = readFileSync(join(__dirname, '../../package.json'), 'utf8')
+    expect(CLIENT_VERSION).toBe((JSON.parse(text) as { version: string }).version)
   })
 
   it('takes the namespace of the URL unless the options name one', async () => {
