@@ -30,6 +30,9 @@ export const HANDSHAKE_MS_DEFAULT = 10_000
 export const IN_FLIGHT_COUNT_DEFAULT = 1_024
 export const IN_FLIGHT_BYTES_DEFAULT = 64 * 1024 * 1024
 export const OUTBOUND_BYTES_DEFAULT = 64 * 1024 * 1024
+export const BUFFER_BYTES_DEFAULT = 1024 * 1024 * 1024
+/** A connection that holds less than this is not the one to cut off when the budget is spent. */
+export const INBOUND_HELD_BYTES_TOLERATED = 256 * 1024
 export const SUBSCRIPTIONS_COUNT_DEFAULT = 1_000
 
 /** Topics one connection may hold open. */

@@ -5,7 +5,7 @@
  *
  * Order: engine, then listeners, then the ready file; a stop goes the other way.
  */
-import { BrokerError } from '@millrace/codec'
+import type { BrokerError } from '@millrace/codec'
 import type {
   Broker,
   BrokerOptions,
@@ -21,6 +21,7 @@ import { HttpServer } from './http/http-server.ts'
 import { createMetricsRoute } from './http/metrics.ts'
 import { NativeGateway } from './native/native-gateway.ts'
 import { CoarseTimers } from './net/coarse-timers.ts'
+import { MemoryBudget } from './net/memory-budget.ts'
 import { SlabPool } from './net/slab-pool.ts'
 import { ConnectionCounter, TcpListener } from './net/tcp-listener.ts'
 import { TurnQueue } from './net/turn-queue.ts'
@@ -138,6 +139,7 @@ class Server implements RunningServer {
   constructor(options: ServerOptions, broker: Broker) {
     const { values, environment, version } = options
     const timers = new CoarseTimers(environment.clock, environment.timers)
+    const memory = new MemoryBudget(values['limits.bufferBytes'])
     this.#options = options
     this.broker = broker
     this.#counter = new ConnectionCounter(values['limits.connections'])
@@ -148,8 +150,9 @@ class Server implements RunningServer {
         autoCreateTopics: values['topics.autoCreate'],
       },
       timers,
+      memory,
     )
-    this.#nativeListener = this.#createNativeListener(timers)
+    this.#nativeListener = this.#createNativeListener(timers, memory)
     this.#http = this.#createHttpServer()
   }
 
@@ -199,7 +202,7 @@ class Server implements RunningServer {
     }
   }
 
-  #createNativeListener(timers: CoarseTimers): TcpListener {
+  #createNativeListener(timers: CoarseTimers, memory: MemoryBudget): TcpListener {
     const { values, environment } = this.#options
     const { log } = environment
     const limits = limitsOf(values)
@@ -221,6 +224,7 @@ class Server implements RunningServer {
         slabs: new SlabPool(),
         turns: new TurnQueue((callback) => environment.timers.defer(callback)),
         timers,
+        memory,
         outboundBytesMax: limits.outboundBytesMax,
         onCutOff: ({ id, remoteAddress }, { code, message }) =>
           log.warn('connection.cut-off', {

@@ -5,6 +5,7 @@
 import { defaultStorageOptions, defaultTopicSettings } from '@millrace/core'
 import { BODY_BYTES_MAX, BODY_HEAD_BYTES_MAX, FRAME_BYTES_MAX } from '@millrace/protocol'
 import {
+  BUFFER_BYTES_DEFAULT,
   CONNECTIONS_COUNT_DEFAULT,
   HANDSHAKE_MS_DEFAULT,
   IN_FLIGHT_BYTES_DEFAULT,
@@ -153,6 +154,12 @@ export const configTable = {
     MIB,
     4 * GIB,
     'Bytes that wait for a peer that does not read; above it the peer is cut off.',
+  ),
+  'limits.bufferBytes': bytes(
+    BUFFER_BYTES_DEFAULT,
+    16 * MIB,
+    1024 * GIB,
+    'Unsent and unfinished bytes of all connections; above it those that hold much are cut off.',
   ),
   'limits.subscriptions': count(
     SUBSCRIPTIONS_COUNT_DEFAULT,

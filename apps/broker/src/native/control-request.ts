@@ -1,7 +1,7 @@
 /** The shape of a rare request: decode, do, answer. A promise each; never used on a hot path. */
-import { BrokerError } from '@millrace/codec'
+import { BrokerError, isBrokerError } from '@millrace/codec'
 import type { Action, Resource } from '@millrace/core'
-import type { Frame } from '@millrace/protocol'
+import { CONTROL_LIST_BYTES_MAX, type Frame } from '@millrace/protocol'
 import type { NativeSession } from './native-session.ts'
 
 export interface ControlRequest<Body, Answer> {
@@ -28,11 +28,25 @@ const serve = async <Body, Answer>(
   try {
     // The body is borrowed: it is decoded before the first await.
     const answer = await request.run(session, request.decode(body))
-    session.output.sendInLine(request.answerOpcode, channel, correlation, request.encode(answer))
+    session.output.sendInLine(request.answerOpcode, channel, correlation, encode(request, answer))
   } catch (error) {
     session.fail(error, channel, correlation)
   } finally {
     session.endControl()
+  }
+}
+
+/** An answer that is too long is the request's failure, not the connection's. */
+const encode = <Body, Answer>(
+  request: ControlRequest<Body, Answer>,
+  answer: Answer,
+): Uint8Array => {
+  try {
+    return request.encode(answer)
+  } catch (error) {
+    if (!isBrokerError(error) || error.code !== 'ERR_BODY_TOO_LARGE') throw error
+    const what = 'bytes of one answer: ask for less, with a prefix or for fewer partitions'
+    throw new BrokerError('ERR_LIMIT_EXCEEDED', [CONTROL_LIST_BYTES_MAX, what])
   }
 }
 

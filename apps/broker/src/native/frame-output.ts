@@ -9,10 +9,16 @@
 import { type BrokerError, RingQueue } from '@millrace/codec'
 import type { Connection, ReadLease } from '@millrace/core'
 import { encodeError, encodeFrame, FRAME_HEADER_BYTES, writeFrameHeader } from '@millrace/protocol'
+import { OUTBOUND_HIGH_WATER_BYTES } from '../limits.ts'
+import type { MemoryBudget } from '../net/memory-budget.ts'
 import { OutgoingBody } from './outgoing-body.ts'
+
+const NO_HEAD = new Uint8Array(0)
+const nothingToRelease = (): void => undefined
 
 export interface FrameOutputOptions {
   readonly outboundBytesMax: number
+  readonly memory: MemoryBudget
   /** More waits for the peer than the limit allows. */
   onOverflow(waitingBytes: number): void
   /** The connection does not take more, or takes more again. */
@@ -72,10 +78,14 @@ export class FrameOutput {
     this.write(encodeError(error, correlation, channel))
   }
 
-  /** A frame that must not overtake the bodies in line. */
+  /** A body without batches that must not overtake those in line. It may be longer than a frame. */
   sendInLine(opcode: number, channel: number, correlation: number, body: Uint8Array): void {
-    if (this.#current === undefined) this.send(opcode, channel, correlation, body)
-    else this.#enqueue(new OutgoingBody(opcode, channel, correlation, body, undefined))
+    if (FRAME_HEADER_BYTES + body.length <= this.#frameBytesMax) {
+      this.sendBody(opcode, channel, correlation, body, undefined)
+      return
+    }
+    const whole = { parts: [body], byteLength: body.length, release: nothingToRelease }
+    this.sendBody(opcode, channel, correlation, NO_HEAD, whole)
   }
 
   /** `head` is a fresh buffer; the lease is released once its bytes are written or the peer is gone. */
@@ -120,6 +130,7 @@ export class FrameOutput {
     for (let body = this.#bodies.shift(); body !== undefined; body = this.#bodies.shift()) {
       body.release()
     }
+    this.#options.memory.remove(this.#waitingBytes)
     this.#waitingBytes = 0
   }
 
@@ -139,10 +150,13 @@ export class FrameOutput {
   }
 
   #enqueue(body: OutgoingBody): void {
+    const { outboundBytesMax, memory } = this.#options
     this.#waitingBytes += body.byteLength
+    memory.add(body.byteLength)
     if (this.#current === undefined) this.#current = body
     else this.#bodies.push(body)
-    if (this.#waitingBytes > this.#options.outboundBytesMax) {
+    const isTooMuch = memory.isExceeded && this.#waitingBytes > OUTBOUND_HIGH_WATER_BYTES
+    if (this.#waitingBytes > outboundBytesMax || isTooMuch) {
       this.#options.onOverflow(this.#waitingBytes)
       return
     }
@@ -156,6 +170,7 @@ export class FrameOutput {
       if (!body.sendFrame(this.#connection, this.#frameBytesMax)) this.#block()
       if (!body.isSent) continue
       this.#waitingBytes -= body.byteLength
+      this.#options.memory.remove(body.byteLength)
       this.#current = this.#bodies.shift()
     }
     if (this.#isEnding && this.#current === undefined) this.#connection.end()

@@ -3,18 +3,21 @@ import type { BrokerError } from '@millrace/codec'
 import type { Connection, Gateway, Services, Session } from '@millrace/core'
 import { encodeError } from '@millrace/protocol'
 import type { CoarseTimers } from '../net/coarse-timers.ts'
+import type { MemoryBudget } from '../net/memory-budget.ts'
 import { NativeSession, type NativeSettings } from './native-session.ts'
 
 export class NativeGateway implements Gateway {
   readonly name = 'native'
   readonly #settings: NativeSettings
   readonly #timers: CoarseTimers
+  readonly #memory: MemoryBudget
   readonly #sessions = new Set<NativeSession>()
   #onEmpty: (() => void) | undefined
 
-  constructor(settings: NativeSettings, timers: CoarseTimers) {
+  constructor(settings: NativeSettings, timers: CoarseTimers, memory: MemoryBudget) {
     this.#settings = settings
     this.#timers = timers
+    this.#memory = memory
   }
 
   get sessionCount(): number {
@@ -26,6 +29,7 @@ export class NativeGateway implements Gateway {
       services,
       settings: this.#settings,
       timers: this.#timers,
+      memory: this.#memory,
       onClosed: (closed) => this.#forget(closed),
     })
     this.#sessions.add(session)

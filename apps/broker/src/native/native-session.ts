@@ -16,7 +16,9 @@ import {
   Opcode,
   wireOfError,
 } from '@millrace/protocol'
+import { INBOUND_HELD_BYTES_TOLERATED } from '../limits.ts'
 import type { CoarseTimer, CoarseTimers } from '../net/coarse-timers.ts'
+import type { MemoryBudget } from '../net/memory-budget.ts'
 import { FrameOutput } from './frame-output.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Handshake } from './handlers/connect.ts'
@@ -35,6 +37,7 @@ export interface SessionSurroundings {
   readonly services: Services
   readonly settings: NativeSettings
   readonly timers: CoarseTimers
+  readonly memory: MemoryBudget
   readonly onClosed: (session: NativeSession) => void
 }
 
@@ -59,6 +62,7 @@ export class NativeSession implements Session {
   #suspensions: number
   #controlCount: number
   #hasReceived: boolean
+  #heldBytes: number
   #closeRequest: { readonly channel: number; readonly correlation: number } | undefined
 
   constructor(connection: Connection, surroundings: SessionSurroundings) {
@@ -70,6 +74,7 @@ export class NativeSession implements Session {
     this.handshake = undefined
     this.output = new FrameOutput(connection, HANDSHAKE_FRAME_BYTES_MAX, {
       outboundBytesMax: services.limits.outboundBytesMax,
+      memory: surroundings.memory,
       onOverflow: (bytes) => this.#cutOff(new BrokerError('ERR_SLOW_CONSUMER', [bytes])),
       onBlocked: (isBlocked) => this.#handleBlocked(isBlocked),
     })
@@ -88,6 +93,7 @@ export class NativeSession implements Session {
     this.#suspensions = 0
     this.#controlCount = 0
     this.#hasReceived = true
+    this.#heldBytes = 0
     this.#closeRequest = undefined
   }
 
@@ -113,6 +119,7 @@ export class NativeSession implements Session {
     this.#hasReceived = true
     try {
       this.#decoder.push(chunk)
+      this.#accountForInput()
     } catch (error) {
       this.fail(error, 0, 0)
     }
@@ -227,6 +234,7 @@ export class NativeSession implements Session {
     if (this.#suspensions !== 0 || this.#state === 'closed') return
     try {
       this.#decoder.resume()
+      this.#accountForInput()
     } catch (error) {
       this.fail(error, 0, 0)
       return
@@ -244,6 +252,18 @@ export class NativeSession implements Session {
     } catch (error) {
       this.fail(error, channel, correlation)
     }
+  }
+
+  /** What the decoder holds of unfinished frames counts for the whole process. */
+  #accountForInput(): void {
+    const { memory } = this.#surroundings
+    const heldBytes = this.#state === 'closed' ? 0 : this.#decoder.allocatedBytes
+    memory.add(heldBytes - this.#heldBytes)
+    this.#heldBytes = heldBytes
+    if (!memory.isExceeded || heldBytes <= INBOUND_HELD_BYTES_TOLERATED) return
+    const what = 'bytes of unfinished requests, all connections together'
+    this.fail(new BrokerError('ERR_LIMIT_EXCEEDED', [memory.bytesMax, what]), 0, 0)
+    this.#finish()
   }
 
   #handleBlocked(isBlocked: boolean): void {
@@ -299,6 +319,8 @@ export class NativeSession implements Session {
     if (this.#state === 'closed') return
     this.#state = checkTransition(this.#state, 'closed')
     this.#decoder.suspend()
+    this.#surroundings.memory.remove(this.#heldBytes)
+    this.#heldBytes = 0
     this.#handshakeTimer?.cancel()
     this.#heartbeat?.stop()
     this.#open?.subscriptions.closeAll()

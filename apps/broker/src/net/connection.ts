@@ -24,6 +24,7 @@ import {
   READ_BYTES_PER_TURN_MAX,
 } from '../limits.ts'
 import type { CoarseTimer, CoarseTimers } from './coarse-timers.ts'
+import type { MemoryBudget } from './memory-budget.ts'
 import { Outbound } from './outbound.ts'
 import type { SlabPool } from './slab-pool.ts'
 import type { TurnQueue, TurnTask } from './turn-queue.ts'
@@ -34,6 +35,7 @@ export interface ConnectionSurroundings {
   readonly turns: TurnQueue
   readonly timers: CoarseTimers
   readonly outboundBytesMax: number
+  readonly memory: MemoryBudget
   /** The peer was cut off by a limit of the connection itself. */
   readonly onCutOff: (connection: Connection, error: BrokerError) => void
 }
@@ -106,7 +108,7 @@ export class SocketConnection implements Connection, TurnTask {
     if (!this.#isOpen()) return false
     if (bytes.length <= COPIED_WRITE_BYTES_MAX) this.#gathering.copy(bytes)
     else this.#gathering.append(bytes)
-    return this.#afterWrite()
+    return this.#afterWrite(bytes.length)
   }
 
   sendRange(lease: ReadLease): boolean {
@@ -115,7 +117,7 @@ export class SocketConnection implements Connection, TurnTask {
       return false
     }
     this.#gathering.appendLease(lease)
-    return this.#afterWrite()
+    return this.#afterWrite(lease.byteLength)
   }
 
   pause(): void {
@@ -176,9 +178,13 @@ export class SocketConnection implements Connection, TurnTask {
     if (!this.#isPaused && !this.#isClosed) this.#socket.resume()
   }
 
-  #afterWrite(): boolean {
+  #afterWrite(bytes: number): boolean {
+    const { memory, outboundBytesMax } = this.#surroundings
     const queued = this.queuedBytes
-    if (queued > this.#surroundings.outboundBytesMax) {
+    memory.add(bytes)
+    // Without the second condition every peer would pay for one that does not read.
+    const isTooMuch = memory.isExceeded && queued > OUTBOUND_HIGH_WATER_BYTES
+    if (queued > outboundBytesMax || isTooMuch) {
       this.#cutOff(queued)
       return false
     }
@@ -205,6 +211,7 @@ export class SocketConnection implements Connection, TurnTask {
   }
 
   #finishFlush(): void {
+    this.#surroundings.memory.remove(this.#inFlight.byteLength)
     this.#inFlight.release()
     this.#isInFlight = false
     this.#flushCount += 1
@@ -243,6 +250,7 @@ export class SocketConnection implements Connection, TurnTask {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#stallTimer?.cancel()
+    this.#surroundings.memory.remove(this.queuedBytes)
     this.#gathering.release()
     this.#inFlight.release()
     this.#session?.onClosed()

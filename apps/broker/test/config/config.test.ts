@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Ajv from 'ajv'
+import { Ajv } from 'ajv'
 import { type Config, type ConfigSources, loadConfig } from '../../src/config/config.ts'
 import { createConfigSchema } from '../../src/config/config-schema.ts'
 import { configPaths, configTable, environmentNameOf } from '../../src/config/config-table.ts'

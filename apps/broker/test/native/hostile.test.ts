@@ -287,6 +287,19 @@ describe('a peer that does not read', () => {
   })
 })
 
+describe('memory that all connections share', () => {
+  it('is not filled with requests that never end: who holds much is cut off', async () => {
+    await restart({ 'limits.bufferBytes': 4 << 20 })
+    const peers = await Promise.all([RawPeer.open(fake.port), RawPeer.open(fake.port)])
+    const part = encodeFrame(Opcode.PRODUCE, 0, 1, new Uint8Array(128 * 1024))
+    part[5] = 1
+    for (const peer of peers) for (let index = 0; index < 30; index++) peer.write(part)
+    const first = await Promise.race(peers.map((peer) => peer.takeError()))
+    expect(first.code).toBe('ERR_LIMIT_EXCEEDED')
+    for (const peer of peers) peer.close()
+  })
+})
+
 describe('too many peers', () => {
   it('lets in as many as allowed and tells the next one why not', async () => {
     await restart({ 'limits.connections': 3 })

@@ -229,6 +229,27 @@ describe('topics', () => {
     peer.close()
   })
 
+  it('are listed by the thousand, in an answer of several frames', async () => {
+    for (let index = 0; index < 5_000; index++) fake.broker.add(`topic-${index}`, 1)
+    const peer = await RawPeer.open(fake.port, { frameBytesMax: 64 * 1024 })
+    peer.send(Opcode.TOPIC_LIST, encodeTopicList({}))
+    const { body } = await peer.take(Opcode.TOPIC_LISTED)
+    expect(body.length).toBeGreaterThan(256 * 1024)
+    expect(decodeTopicListed(body).topics).toHaveLength(5_000)
+    peer.close()
+  })
+
+  it('that are too many for one answer fail the request, not the connection', async () => {
+    for (let index = 0; index < 20_000; index++) fake.broker.add(`topic-${index}`, 1)
+    const peer = await RawPeer.open(fake.port)
+    peer.send(Opcode.TOPIC_LIST, encodeTopicList({}))
+    expect((await peer.takeError()).code).toBe('ERR_LIMIT_EXCEEDED')
+    peer.send(Opcode.TOPIC_LIST, encodeTopicList({ prefix: 'topic-199' }))
+    const { body } = await peer.take(Opcode.TOPIC_LISTED)
+    expect(decodeTopicListed(body).topics).toHaveLength(111)
+    peer.close()
+  })
+
   it('keep their handle while they live, and a stale one stays stale', async () => {
     const peer = await RawPeer.open(fake.port)
     const first = await peer.openTopic('a')

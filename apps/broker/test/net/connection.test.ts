@@ -5,6 +5,7 @@ import type { ReadLease, Session } from '@millrace/core'
 import { COPIED_WRITE_BYTES_MAX, OUTBOUND_HIGH_WATER_BYTES, SLAB_BYTES } from '../../src/limits.ts'
 import { CoarseTimers } from '../../src/net/coarse-timers.ts'
 import { SocketConnection } from '../../src/net/connection.ts'
+import { MemoryBudget } from '../../src/net/memory-budget.ts'
 import { SlabPool } from '../../src/net/slab-pool.ts'
 import { TurnQueue } from '../../src/net/turn-queue.ts'
 import { ManualEnvironment } from '../support/manual-environment.ts'
@@ -37,6 +38,7 @@ class RecordingSession implements Session {
 }
 
 let session: RecordingSession
+let memory: MemoryBudget
 
 beforeEach(async () => {
   server = createServer()
@@ -50,6 +52,7 @@ beforeEach(async () => {
   environment = new ManualEnvironment()
   slabs = new SlabPool({ isPoisoning: true })
   cutOffs = []
+  memory = new MemoryBudget(1 << 30)
   writes = []
   const write = socket.write.bind(socket) as (...given: unknown[]) => boolean
   socket.write = ((chunk: Uint8Array, ...rest: unknown[]) => {
@@ -62,6 +65,7 @@ beforeEach(async () => {
     turns: new TurnQueue((callback) => environment.timers.defer(callback)),
     timers: new CoarseTimers(environment.clock, environment.timers),
     outboundBytesMax: OUTBOUND_MAX,
+    memory,
     onCutOff: (_connection, error) => cutOffs.push(error),
   })
   connection.attach(session)
@@ -74,7 +78,7 @@ afterEach(async () => {
   await closed()
   server.close()
   await once(server, 'close')
-  expect(slabs.takenCount).toBe(0)
+  expect([slabs.takenCount, memory.bytes]).toEqual([0, 0])
 })
 
 const closed = (): Promise<void> => whenClosed
