@@ -4,6 +4,7 @@ import type { Environment } from '../environment/environment.ts'
 import { openIdentity } from '../log/format.ts'
 import { defaultStorageOptions } from '../log/limits.ts'
 import { recover } from '../log/recovery.ts'
+import { parentOf } from '../log/small-file.ts'
 import { LogStore, createStoreParts, type StoreOptions } from '../log/store.ts'
 import { MetadataStore } from '../meta/metadata-store.ts'
 import { TopicRegistry } from '../topic/topic-registry.ts'
@@ -34,6 +35,8 @@ export const openBroker = async (
 ): Promise<Broker> => {
   const { directory, topicDefaults } = options
   await environment.disk.makeDirectory(directory)
+  // The crash story: everything below is synced, and the directory's own name is not.
+  await environment.disk.syncDirectory(parentOf(directory))
   const lock = await environment.disk.lock(directory)
   try {
     await openIdentity(directory, environment)

@@ -95,6 +95,10 @@ export class PushSubscription implements PartitionSubscription {
         throw new BrokerError('ERR_TOPIC_DELETED', [topic.definition.name])
       if (this.#offset === log.highWatermark) return false
       const slice = await this.#next(log)
+      if (slice.byteLength === 0) {
+        slice.release()
+        return false
+      }
       bytes += slice.byteLength
       this.#deliver(log, slice)
     }

@@ -66,7 +66,7 @@ export class Checkpointer {
     journal.bytesSinceCheckpoint = 0
     const group = journal.durableGroup
     for (const log of [...this.#parts.logs()])
-      if (log.unflushedBytes > 0) await this.#parts.flush(log)
+      if (log.unflushedBytes > 0 && !log.isVolatile) await this.#parts.flush(log)
     const rows = [...this.#parts.logs()].map(rowOf)
     const indexes = this.#indexSnapshots()
     await writeBehind.syncAll()

@@ -2,7 +2,10 @@
 import type { Disk } from '../environment/disk.ts'
 import { hasErrorCode } from './disk-errors.ts'
 
-export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'))
+export const parentOf = (path: string): string => {
+  const slash = path.lastIndexOf('/')
+  return slash < 0 ? '.' : path.slice(0, slash) || '/'
+}
 
 export const readWholeFile = async (disk: Disk, path: string): Promise<Uint8Array> => {
   const file = await disk.open(path, 'read')

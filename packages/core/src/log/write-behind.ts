@@ -199,7 +199,9 @@ export class WriteBehind {
     return file
   }
 
+  /** Segments of an unsynced log are wiped at boot: syncing them would buy nothing. */
   #markDirty(segment: Segment, log: Log): void {
+    if (log.isVolatile) return
     segment.isDirty = true
     this.#dirty.set(segment, log)
     this.#files.pin(segment.path, true)
