@@ -25,10 +25,15 @@ export interface WalkRequest {
   readonly bytesMax: number
   /** The base offset the first batch must have; -1 when it only must not lie after `offset`. */
   readonly expected: number
+  /**
+   * Where the next segment begins. The crash story: the cut behind an append that was refused or
+   * died was itself lost, and whole batches of it stand where the sealed file should have ended.
+   */
+  readonly end: number
 }
 
-/** `cut`: the bytes end inside a batch. `full`: enough taken. */
-export type WalkStop = 'cut' | 'damage' | 'watermark' | 'full'
+/** `end`: the next segment goes on here. `cut`: the bytes end inside a batch. `full`: enough taken. */
+export type WalkStop = 'cut' | 'damage' | 'end' | 'watermark' | 'full'
 
 export interface Walk {
   /** The wanted batches are bytes `start` to `end`. */
@@ -60,6 +65,7 @@ export const walkBatches = (view: Uint8Array, request: WalkRequest): Walk => {
       stop,
       cutLength,
     })
+    if (expected >= request.end) return finish('end')
     if (length === 0 || at + length > view.length) return finish('cut', Math.max(length, 0))
     if (length < 0 || !isIntact(view, at, length)) return finish('damage')
     const base = batchBaseOffset(view, at)

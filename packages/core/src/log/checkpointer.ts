@@ -15,6 +15,8 @@ import { EntryKind } from './journal-format.ts'
 import { controlEntry } from './journal-group.ts'
 import type { JournalPool } from './journal-pool.ts'
 import type { Log } from './log.ts'
+import type { Segment } from './segment.ts'
+import type { StoredBatch } from './stored-batch.ts'
 import type { WriteBehind } from './write-behind.ts'
 
 /** Index bytes of a segment are written again when it grew by this much, or was sealed. */
@@ -53,7 +55,8 @@ export class Checkpointer {
 
   /** Rejects with ENOSPC when there is no room, with the sync's error when a sync failed. */
   async run(): Promise<void> {
-    await this.settled()
+    // A loop: whoever waited longest goes first, and the others find it running.
+    while (this.#running !== undefined) await this.settled()
     const running = this.#take().finally(() => {
       this.#running = undefined
     })
@@ -80,6 +83,8 @@ export class Checkpointer {
   #indexSnapshots(): IndexSnapshot[] {
     const snapshots: IndexSnapshot[] = []
     for (const log of this.#parts.logs()) {
+      // Index files speak of visible batches only: others may be taken back, and written over.
+      if (log.isFlushedAhead) continue
       for (const segment of log.segments) {
         const grown = segment.indexedBytes - segment.savedIndexBytes
         const isDone = segment.isSealed && segment.flushedBytes === segment.sizeBytes
@@ -105,9 +110,12 @@ export class Checkpointer {
   }
 }
 
-/** What of a log is in its segments, whole batches only. */
+/**
+ * What of a log is in its segments, whole batches only. A direct append that is in its segment and
+ * not yet durable is none of it: it may be refused, and its offsets given to another.
+ */
 const rowOf = (log: Log): LogRow => {
-  const firstUnflushed = log.batches.peekAt(log.flushedCount)
+  const firstUnflushed = log.batches.peekAt(log.flushedVisibleCount)
   const segment =
     firstUnflushed === undefined ? log.activeSegment : segmentBefore(log, firstUnflushed)
   return {
@@ -117,17 +125,22 @@ const rowOf = (log: Log): LogRow => {
     earliestOffset: log.earliestOffset,
     nextOffset: firstUnflushed?.baseOffset ?? log.nextOffset,
     segmentBase: segment?.baseOffset ?? log.nextOffset,
-    position: segment?.flushedBytes ?? 0,
+    position: positionIn(segment, firstUnflushed),
     segmentStartedAtMs: segment?.startedAtMs ?? 0,
     ceiling: log.ceilingRequested,
   }
 }
 
+const positionIn = (
+  segment: Segment | undefined,
+  firstUnflushed: StoredBatch | undefined,
+): number => {
+  if (segment === undefined) return 0
+  return firstUnflushed?.segment === segment ? firstUnflushed.position : segment.flushedBytes
+}
+
 /** The segment that the flushed part ends in; an unwritten one does not exist for a recovery. */
-const segmentBefore = (
-  log: Log,
-  firstUnflushed: { segment: Log['segments'][number]; position: number },
-): Log['segments'][number] | undefined => {
+const segmentBefore = (log: Log, firstUnflushed: StoredBatch): Segment | undefined => {
   if (firstUnflushed.position > 0) return firstUnflushed.segment
   const index = log.segments.indexOf(firstUnflushed.segment)
   return index > 0 ? log.segments[index - 1] : firstUnflushed.segment

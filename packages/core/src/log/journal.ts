@@ -38,9 +38,10 @@ const UNSYNCED_GROUPS_MAX = 8
 export interface JournalHooks {
   /**
    * Writes the log's batches up to and including `last` to its segments and returns the files to
-   * sync, names of new ones already durable. Rejects with ENOSPC when the disk is full.
+   * sync for those from `first` on, names of new ones already durable. Rejects with ENOSPC when the
+   * disk is full.
    */
-  writeDirect(log: Log, last: StoredBatch): Promise<readonly DiskFile[]>
+  writeDirect(log: Log, first: StoredBatch, last: StoredBatch): Promise<readonly DiskFile[]>
   /** The group's items in order, all durable. */
   onDurable(items: readonly JournalItem[]): void
   /** The item could not be written for want of room; nothing after it in its log may be either. */
@@ -221,7 +222,7 @@ export class Journal {
     const files: DiskFile[] = []
     for (const [log, run] of this.#direct) {
       try {
-        files.push(...(await this.#hooks.writeDirect(log, run.last)))
+        files.push(...(await this.#hooks.writeDirect(log, run.first, run.last)))
         this.directAppends++
       } catch (error) {
         if (!isDiskFull(error)) throw error

@@ -159,6 +159,19 @@ export class Log {
     }
   }
 
+  /** How many of the flushed batches in memory are visible. */
+  get flushedVisibleCount(): number {
+    let count = this.flushedCount
+    while (count > 0 && (this.batches.peekAt(count - 1)?.nextOffset ?? 0) > this.highWatermark)
+      count--
+    return count
+  }
+
+  /** Direct appends are in their segment and not yet durable. */
+  get isFlushedAhead(): boolean {
+    return this.flushedVisibleCount < this.flushedCount
+  }
+
   advance(highWatermark: number): boolean {
     if (highWatermark <= this.highWatermark) return false
     this.highWatermark = highWatermark
@@ -205,7 +218,14 @@ export class Log {
   }
 
   segmentAfter(segment: Segment): Segment | undefined {
-    return this.segments[this.segments.indexOf(segment) + 1]
+    const index = this.segments.indexOf(segment)
+    return index < 0 ? undefined : this.segments[index + 1]
+  }
+
+  /** Where what a segment's file may hold ends at the latest: in memory, or in the next segment. */
+  endOf(segment: Segment): number {
+    const following = this.segmentAfter(segment)?.baseOffset ?? this.highWatermark
+    return Math.min(this.firstInMemory(segment) ?? following, following)
   }
 
   /** The gap that `offset` lies in. */

@@ -71,11 +71,12 @@ export class SegmentReader {
     while (cursor.position < segment.flushedBytes) {
       const bytes = Math.min(cursor.bytes, segment.flushedBytes - cursor.position)
       const chunk = await this.#chunk(segment, cursor.position, bytes)
-      const request = { log, offset, bytesMax, expected: cursor.expected }
+      const end = log.segmentAfter(segment)?.baseOffset ?? Infinity
+      const request = { log, offset, bytesMax, expected: cursor.expected, end }
       const walk = walkBatches(chunk.view, request)
       if (walk.end > walk.start) return sliceOf(chunk, walk)
       chunk.release()
-      if (walk.stop === 'watermark') return undefined
+      if (walk.stop === 'watermark' || walk.stop === 'end') return undefined
       const isShort = chunk.view.length < bytes
       const isWholeChunk = walk.end === 0 && walk.cutLength <= bytes
       if (walk.stop === 'damage' || isShort || isWholeChunk)
@@ -89,8 +90,7 @@ export class SegmentReader {
 
   /** The file ends before `offset` and nothing in memory or in the next segment begins with it. */
   noteMissing(log: Log, segment: Segment, offset: number): void {
-    const to =
-      log.segmentAfter(segment)?.baseOffset ?? log.firstInMemory(segment) ?? log.highWatermark
+    const to = log.endOf(segment)
     if (to <= offset) return
     const range = { from: offset, to }
     if (log.addGap(range)) this.#onDamage(log, range)
@@ -139,8 +139,7 @@ export class SegmentReader {
     position: number,
     from: number,
   ): Promise<number> {
-    const following =
-      log.segmentAfter(segment)?.baseOffset ?? log.firstInMemory(segment) ?? log.highWatermark
+    const following = log.endOf(segment)
     try {
       const file = await this.#files.acquire(segment.path)
       try {

@@ -104,6 +104,7 @@ export class LogStore {
   readonly recovery: RecoveryReport
   #nextLogId: number
   #isFlushing = false
+  #isFlushDue = false
   #failure: BrokerError | undefined
   #isClosed = false
   batchesAppended = 0
@@ -330,7 +331,8 @@ export class LogStore {
       this.#options,
       this.#pool,
       {
-        writeDirect: (log, last) => this.#parts.writeBehind.writeDirect(log, last),
+        writeDirect: (log, first, last) =>
+          this.#parts.writeBehind.writeDirect(log, first, last),
         onDurable: (items) => this.#onDurable(items),
         onRefused: (item, error) => this.#onRefused(item, error),
         onFailure: (error) => this.#fail(error),
@@ -422,16 +424,23 @@ export class LogStore {
   }
 
   async #flushAll(): Promise<void> {
+    this.#isFlushDue = true
     if (this.#isFlushing) return
     this.#isFlushing = true
     try {
-      for (const log of [...this.#logs.values()]) if (log.unflushedBytes > 0) await this.#flush(log)
-      await this.#parts.files.trim()
+      // Again when asked meanwhile: what became durable behind the pass would wait for nobody.
+      while (this.#isFlushDue) await this.#flushOnce()
     } catch (error) {
       this.noteBackgroundError(error)
     }
     this.#isFlushing = false
     this.#tellRoom()
+  }
+
+  async #flushOnce(): Promise<void> {
+    this.#isFlushDue = false
+    for (const log of [...this.#logs.values()]) if (log.unflushedBytes > 0) await this.#flush(log)
+    await this.#parts.files.trim()
   }
 
   /** Only what is visible: a batch that is still under way may yet be refused. */
@@ -478,11 +487,7 @@ export class LogStore {
 
   async #cleanUp(log: Log, emptied: readonly Log['segments'][number][]): Promise<void> {
     try {
-      await log.flushing?.catch(() => undefined)
-      for (const segment of emptied) await this.#parts.writeBehind.remove(segment)
-      const active = log.activeSegment
-      if (active !== undefined && active.flushedBytes === active.sizeBytes)
-        await this.#parts.writeBehind.cut(active)
+      await this.#parts.writeBehind.cut(log, emptied)
     } catch (error) {
       this.noteBackgroundError(error)
     }

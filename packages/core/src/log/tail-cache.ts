@@ -1,7 +1,7 @@
 /**
  * Flushed batches that stay in memory for readers at the tail, up to a budget for all logs together.
  * Oldest out first; within a log that is offset order, so a log's batches in memory are always its
- * last ones.
+ * last ones. A batch that is not visible yet stays, whatever the budget: it may be taken back.
  */
 import { RingQueue } from '@millrace/codec'
 import type { Arena } from './arena.ts'
@@ -41,7 +41,7 @@ export class TailCache {
   #evict(bytesMax: number): void {
     while (this.#bytes > bytesMax) {
       const batch = this.#kept.peek()
-      if (batch === undefined) return
+      if (batch === undefined || isUnderWay(batch)) return
       this.#kept.shift()
       this.#bytes -= batch.bytes.length + BATCH_OVERHEAD_BYTES
       this.#forget(batch)
@@ -56,3 +56,6 @@ export class TailCache {
     this.#arena.release(batch.slab)
   }
 }
+
+const isUnderWay = (batch: StoredBatch): boolean =>
+  !batch.isRefused && batch.nextOffset > batch.log.highWatermark

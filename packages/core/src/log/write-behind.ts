@@ -8,7 +8,7 @@
  */
 import type { DiskFile } from '../environment/disk.ts'
 import type { Environment } from '../environment/environment.ts'
-import { hasErrorCode } from './disk-errors.ts'
+import { hasErrorCode, synced } from './disk-errors.ts'
 import type { FileCache } from './file-cache.ts'
 import type { Log } from './log.ts'
 import type { Segment } from './segment.ts'
@@ -59,25 +59,24 @@ export class WriteBehind {
 
   /** Writes a log's batches from the front up to those that end at `offset`, or all of them. */
   flush(log: Log, offset: number = Infinity): Promise<void> {
-    const before = log.flushing ?? Promise.resolve()
-    const flushing = before
-      .catch(() => undefined)
-      .then(() => this.#flushNow(log, offset))
-      .finally(() => {
-        if (log.flushing === flushing) log.flushing = undefined
-      })
-    log.flushing = flushing
-    return flushing
+    return this.#inTurn(log, () => this.#flushNow(log, offset))
   }
 
-  /** Flushes up to `last`, makes the names durable, and returns the files whose sync is still due. */
-  async writeDirect(log: Log, last: StoredBatch): Promise<DiskFile[]> {
+  /**
+   * Flushes up to `last`, makes the names durable, and returns the files of the batches from `first`
+   * on. Whether a segment is dirty says nothing here: a checkpoint may have begun its sync, and that
+   * sync has not returned yet.
+   */
+  async writeDirect(log: Log, first: StoredBatch, last: StoredBatch): Promise<DiskFile[]> {
     await this.flush(log, last.nextOffset)
     const files: DiskFile[] = []
+    if (log.isDeleted) return files
     for (const segment of log.segments) {
-      if (!segment.isDirty || segment.baseOffset > last.baseOffset) continue
+      if (segment.baseOffset < first.segment.baseOffset) continue
+      if (segment.baseOffset > last.segment.baseOffset) break
       await this.#makeNameDurable(log, segment)
-      // Dirty it stays: only a checkpoint clears that. The file is pinned, so the handle lives on.
+      // Marked again, so that the file stays open until a checkpoint has synced it after this.
+      this.#markDirty(segment, log)
       files.push(await this.#files.acquire(segment.path))
       this.#files.release(segment.path)
     }
@@ -107,8 +106,19 @@ export class WriteBehind {
     this.#dirty.set(segment, log)
   }
 
-  /** Cuts what a refused write has left behind the last batch that counts. */
-  async cut(segment: Segment): Promise<void> {
+  /**
+   * Cuts what a refused write has left behind the last batch that counts, and removes the segments
+   * that it emptied. In turn with the log's flushes: a write that ran meanwhile would be cut off.
+   */
+  cut(log: Log, emptied: readonly Segment[]): Promise<void> {
+    return this.#inTurn(log, async () => {
+      for (const segment of emptied) await this.remove(segment)
+      const active = log.activeSegment
+      if (active !== undefined && !log.isDeleted) await this.#cutNow(active)
+    })
+  }
+
+  async #cutNow(segment: Segment): Promise<void> {
     if (!segment.isCreated) return
     const file = await this.#files.acquire(segment.path)
     try {
@@ -116,6 +126,19 @@ export class WriteBehind {
     } finally {
       this.#files.release(segment.path)
     }
+  }
+
+  /** What touches a log's files runs one after the other; a failed one does not stop the next. */
+  #inTurn(log: Log, work: () => Promise<void>): Promise<void> {
+    const before = log.flushing ?? Promise.resolve()
+    const running = before
+      .catch(() => undefined)
+      .then(work)
+      .finally(() => {
+        if (log.flushing === running) log.flushing = undefined
+      })
+    log.flushing = running
+    return running
   }
 
   /** Forgets and removes a segment's files. */
@@ -210,11 +233,11 @@ export class WriteBehind {
   /** The crash story: a synced file whose name was never synced is gone with all it held. */
   async #makeNameDurable(log: Log, segment: Segment): Promise<void> {
     if (!log.isDirectoryDurable) {
-      await this.#environment.disk.syncDirectory(this.#logsDirectory)
+      await synced(this.#environment.disk.syncDirectory(this.#logsDirectory))
       log.isDirectoryDurable = true
     }
     if (segment.isNameDurable) return
-    await this.#environment.disk.syncDirectory(log.directory)
+    await synced(this.#environment.disk.syncDirectory(log.directory))
     segment.isNameDurable = true
   }
 
@@ -225,7 +248,7 @@ export class WriteBehind {
     segment.isDirty = false
     const file = await this.#files.acquire(segment.path)
     try {
-      await file.sync()
+      await synced(file.sync())
     } finally {
       this.#files.release(segment.path)
     }
