@@ -14,6 +14,9 @@ export const OUTBOUND_HIGH_WATER_BYTES = 512 * 1024
 /** At most this much goes to the operating system in one piece. */
 export const FLUSH_BYTES = 256 * 1024
 
+/** All connections read into one buffer of this size. */
+export const READ_BUFFER_BYTES = 256 * 1024
+
 /** One peer's bytes in one go; then the others have their turn. */
 export const READ_BYTES_PER_TURN_MAX = 512 * 1024
 

@@ -1,5 +1,5 @@
 /**
- * How a broker ends. Asked to (SIGTERM, SIGINT): it drains and exits with 0, a second signal exits
+ * How a broker ends. Asked to (SIGTERM, SIGINT): it drains and exits with 0, asked again it exits
  * at once. By itself, when it cannot keep its promises: at once with 1, and no acknowledgement leaves
  * any more.
  */
@@ -10,19 +10,23 @@ import type { RunningServer } from './server.ts'
 /** For the engine's last checkpoint, after the peers are gone. */
 const CLOSE_MS_MAX = 30_000
 
+/** Under `npm start` one Ctrl-C arrives twice: from the terminal, and from npm, which passes it on. */
+const SAME_REQUEST_MS = 1_000
+
 export const runUntilStopped = (
   server: RunningServer,
   deadlineMs: number,
   logger: Logger,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
-    let isStopping = false
+    let askedAtMs: number | undefined
     const onSignal = (signal: NodeJS.Signals): void => {
-      if (isStopping) {
+      if (askedAtMs !== undefined) {
+        if (performance.now() - askedAtMs < SAME_REQUEST_MS) return
         logger.warn({ signal }, 'broker.stopped-at-once')
         process.exit(1)
       }
-      isStopping = true
+      askedAtMs = performance.now()
       logger.info({ signal, connections: server.connectionCount(), deadlineMs }, 'broker.stopping')
       stop(server, deadlineMs, logger).then(resolve, reject)
     }

@@ -94,14 +94,22 @@ export class SocketConnection implements Connection, TurnTask {
     return this.#gathering.byteLength + this.#inFlight.byteLength
   }
 
-  /** Called once, before the first byte is read. */
+  /** Called once; reading begins with it. */
   attach(session: Session): void {
     this.#session = session
     const socket = this.#socket
-    socket.on('data', (chunk: Buffer) => this.#read(chunk))
     socket.on('end', () => this.destroy())
     socket.on('close', () => this.#handleClosed())
     if (socket.destroyed) this.#handleClosed()
+    else socket.resume()
+  }
+
+  /** Bytes of the peer, borrowed for the call. */
+  receive(chunk: Uint8Array): void {
+    if (this.#isEnding || this.#isClosed) return
+    this.#readBytesThisTurn += chunk.length
+    if (this.#readBytesThisTurn >= READ_BYTES_PER_TURN_MAX) this.#yield()
+    this.#session?.onData(chunk)
   }
 
   write(bytes: Uint8Array): boolean {
@@ -155,13 +163,6 @@ export class SocketConnection implements Connection, TurnTask {
 
   #isOpen(): boolean {
     return !this.#isEnding && !this.#isClosed && !this.#socket.destroyed
-  }
-
-  #read(chunk: Buffer): void {
-    if (this.#isEnding || this.#isClosed) return
-    this.#readBytesThisTurn += chunk.length
-    if (this.#readBytesThisTurn >= READ_BYTES_PER_TURN_MAX) this.#yield()
-    this.#session?.onData(chunk)
   }
 
   /** A peer with a fast sender would keep the loop busy: let the others have their turn. */

@@ -9,6 +9,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { BrokerError } from '@millrace/codec'
 import type { Connection, EngineLog, Session } from '@millrace/core'
 import { type ConnectionSurroundings, SocketConnection } from './connection.ts'
+import { SharedReader } from './shared-read.ts'
 
 export interface TcpListenerOptions {
   readonly name: string
@@ -51,11 +52,13 @@ export class ConnectionCounter {
 export class TcpListener {
   readonly #options: TcpListenerOptions
   readonly #server: Server
+  readonly #reader = new SharedReader()
 
   constructor(options: TcpListenerOptions) {
     this.#options = options
-    this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) =>
-      this.#handleSocket(socket),
+    this.#server = createServer(
+      { noDelay: true, keepAlive: true, pauseOnConnect: true },
+      (socket) => this.#handleSocket(socket),
     )
   }
 
@@ -94,8 +97,10 @@ export class TcpListener {
       this.#refuse(socket)
       return
     }
-    socket.once('close', () => counter.leave())
-    const connection = new SocketConnection(id, socket, surroundings)
+    const adopted = this.#reader.adopt(socket, (bytes) => connection.receive(bytes))
+    adopted.on('error', ignoreError)
+    adopted.once('close', () => counter.leave())
+    const connection = new SocketConnection(id, adopted, surroundings)
     connection.attach(this.#options.accept(connection))
   }
 

@@ -6,6 +6,7 @@ import { COPIED_WRITE_BYTES_MAX, OUTBOUND_HIGH_WATER_BYTES, SLAB_BYTES } from '.
 import { CoarseTimers } from '../../src/net/coarse-timers.ts'
 import { SocketConnection } from '../../src/net/connection.ts'
 import { MemoryBudget } from '../../src/net/memory-budget.ts'
+import { SharedReader } from '../../src/net/shared-read.ts'
 import { SlabPool } from '../../src/net/slab-pool.ts'
 import { TurnQueue } from '../../src/net/turn-queue.ts'
 import { ManualEnvironment } from '../support/manual-environment.ts'
@@ -41,13 +42,13 @@ let session: RecordingSession
 let memory: MemoryBudget
 
 beforeEach(async () => {
-  server = createServer()
+  server = createServer({ pauseOnConnect: true })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   peer = connect((server.address() as AddressInfo).port, '127.0.0.1')
   peer.on('error', () => undefined)
   const [accepted] = (await once(server, 'connection')) as [Socket]
-  socket = accepted
+  socket = new SharedReader().adopt(accepted, (bytes) => connection.receive(bytes))
   socket.on('error', () => undefined)
   environment = new ManualEnvironment()
   slabs = new SlabPool({ isPoisoning: true })
@@ -77,7 +78,6 @@ afterEach(async () => {
   socket.destroy()
   await closed()
   server.close()
-  await once(server, 'close')
   expect([slabs.takenCount, memory.bytes]).toEqual([0, 0])
 })
 
