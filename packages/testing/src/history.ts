@@ -25,8 +25,9 @@ export interface AppendInput {
   readonly hash: number
   readonly durability: Durability
   /**
-   * False for an append acknowledged before it is durable in a log that goes on where its durable
-   * part ends: after a crash its offset may name another record, if nobody has read it. Default true.
+   * False for an append acknowledged before it is durable in a log whose other appends wait for the
+   * disk: it may yet be taken back, and its offset name another record, unless somebody has read it.
+   * Default true.
    */
   readonly isOffsetPromised?: boolean
 }
@@ -42,7 +43,6 @@ interface Append extends AppendInput {
   baseOffset: number | undefined
   /** Acknowledged in a life of the broker that ended in a crash. */
   isBeforeCrash: boolean
-  isObserved: boolean
 }
 
 /** A batch as a reader got it. */
@@ -109,7 +109,6 @@ export class History {
       state: 'pending',
       baseOffset: undefined,
       isBeforeCrash: false,
-      isObserved: false,
     }
     log.appends.set(identity(input.producer, input.sequence), append)
     return append
@@ -127,7 +126,7 @@ export class History {
       )
     }
     append.state = 'acknowledged'
-    this.#place(append, baseOffset)
+    if (append.isOffsetPromised !== false) this.#place(append, baseOffset)
   }
 
   /** The broker has said no: the append must never be read. */
@@ -146,7 +145,6 @@ export class History {
       for (const append of log.appends.values()) {
         if (append.state === 'pending') append.state = 'unknown'
         append.isBeforeCrash = true
-        if (append.isOffsetPromised === false && !append.isObserved) this.#unname(log, append)
       }
     }
   }
@@ -179,7 +177,6 @@ export class History {
         `${this.#describe(append)} is read with ${batch.nextOffset - batch.baseOffset} offsets`,
       )
     }
-    append.isObserved = true
     this.#place(append, batch.baseOffset)
   }
 
@@ -234,6 +231,7 @@ export class History {
   #checkNothingLost(logName: string, present: ReadonlySet<Append>, content: LogContent): void {
     for (const append of this.#log(logName).appends.values()) {
       if (present.has(append) || append.state !== 'acknowledged') continue
+      if (append.isOffsetPromised === false) continue
       if (append.durability !== 'persisted' && append.isBeforeCrash) continue
       if (isWithin(append, content.excused)) {
         append.state = 'unknown'
@@ -275,15 +273,6 @@ export class History {
         )
       }
       named.set(offset, append)
-    }
-  }
-
-  #unname(log: LogHistory, append: Append): void {
-    const { baseOffset } = append
-    if (baseOffset === undefined) return
-    append.baseOffset = undefined
-    for (let offset = baseOffset; offset < baseOffset + append.recordCount; offset++) {
-      log.named.delete(offset)
     }
   }
 

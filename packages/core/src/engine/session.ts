@@ -171,7 +171,8 @@ export class Session implements EngineSession {
       recordCount: batchRecordCount(bytes),
       maxTimestamp: Math.max(batchMaxTimestamp(bytes), batchBaseTimestamp(bytes)),
     }
-    const isEarly = operation.durability === 'memory'
+    // An unsynced log is as early as it may be: its offsets wait for their ceiling.
+    const isEarly = operation.durability === 'memory' && !target.log.isVolatile
     const isOwned = operation.isOwned || isStamped
     const batch = this.#store.append(target.log, accepted, isOwned, isEarly ? undefined : ticket)
     if (isEarly) ticket.accepted(batch, 'memory')

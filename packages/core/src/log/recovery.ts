@@ -183,14 +183,22 @@ class Recovery {
     let lostThrough = 0
     for (const scanned of groups) {
       const { sequence } = scanned.header
+      // A group is missing that nothing claims: the tail is torn from there.
+      if (sequence > Math.max(expected, scan.claimedGroup + 1)) {
+        this.#noteTorn(expected, groups)
+        break
+      }
       if (sequence > expected) {
-        if (expected > scan.claimedGroup) return this.#tornAt(expected, groups)
         lostThrough = sequence - 1
-        this.#noteLostGroups(scan, expected, sequence - 1)
+        this.#noteLostGroups(scan, expected, lostThrough)
       }
       const group = await this.#load(scanned)
       const damaged = await this.#damagedEntries(group)
-      if (damaged.size > 0 && sequence > scan.claimedGroup) return this.#tornAt(sequence, groups)
+      if (damaged.size > 0 && sequence > scan.claimedGroup) {
+        this.#noteTorn(sequence, groups)
+        expected = sequence
+        break
+      }
       if (damaged.size > 0) {
         scanned.file.isDamaged = true
         this.#tally.corruptGroups++
@@ -207,9 +215,8 @@ class Recovery {
     return expected - 1
   }
 
-  #tornAt(sequence: number, groups: readonly ScannedGroup[]): number {
+  #noteTorn(sequence: number, groups: readonly ScannedGroup[]): void {
     this.#tally.tornGroups += groups.filter((group) => group.header.sequence >= sequence).length
-    return sequence - 1
   }
 
   #noteLostGroups(scan: JournalScan, from: number, to: number): void {
