@@ -5,7 +5,7 @@
 import { readUint32, readUint64 } from '@millrace/codec'
 
 const ALIGNMENT_BYTES = 512
-const FILE_DATA_AT = 1024
+const FILE_DATA_AT = 8192
 const FILE_MAGIC = [0x4d, 0x52, 0x4a, 0x4f, 0x55, 0x52, 0x4e, 0x4c]
 const GROUP_MAGIC = 0x4d524750
 const GROUP_HEADER_BYTES = 48

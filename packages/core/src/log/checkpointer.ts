@@ -31,17 +31,20 @@ export interface CheckpointerParts {
   logs(): Iterable<Log>
   nextLogId(): number
   flush(log: Log): Promise<void>
+  /** The group that the checkpoint of the last life replays from. */
+  readonly checkpointGroup: number
 }
 
 export class Checkpointer {
   readonly #parts: CheckpointerParts
   #running: Promise<void> | undefined
   /** The group that the last durable checkpoint replays from. */
-  #previousGroup = 0
+  #previousGroup: number
   count = 0
 
   constructor(parts: CheckpointerParts) {
     this.#parts = parts
+    this.#previousGroup = parts.checkpointGroup
   }
 
   get isRunning(): boolean {

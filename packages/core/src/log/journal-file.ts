@@ -7,7 +7,7 @@ import { hasErrorCode } from './disk-errors.ts'
 import { FILE_DATA_AT, alignGroup, encodeFileHeader, type FileHeader } from './journal-format.ts'
 
 const ZEROS_BYTES = 1_048_576
-const NAME = /^(\d{6})\.journal$/
+const NAME = /^(\d{6,12})\.journal$/
 
 export const journalFileName = (slot: number): string => `${String(slot).padStart(6, '0')}.journal`
 
@@ -36,6 +36,11 @@ export class JournalFile {
 
   hasRoomFor(bytes: number): boolean {
     return this.position + bytes <= this.bytesMax
+  }
+
+  /** A file of the pool's size or larger is worth keeping for another use. */
+  isAtLeast(bytes: number): boolean {
+    return this.bytesMax >= bytes
   }
 
   /** Begins a new use: the header goes out with the first group. */

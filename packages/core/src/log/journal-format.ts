@@ -2,10 +2,11 @@
  * The bytes of a journal file. Pure: no I/O. All integers are big endian.
  *
  * A file has a fixed size, is filled with zeros when made and used again after a checkpoint. It
- * begins with two copies of its header, one a sector, so that one bad sector does not lose it:
+ * begins with two copies of its header, one a page of 4,096 bytes, so that one bad page does not lose
+ * it; the first group follows at 8,192:
  *
  *     0        8       12       16             24             32       36
- *     | magic  | format | incar- | file number  | first group  | CRC    | zeros … 512
+ *     | magic  | format | incar- | file number  | first group  | CRC    | zeros … 4,096
  *       8 bytes  u32      nation   u64            u64            u32
  *
  * The incarnation is random for each use of the file and seeds the CRC of every group in it: bytes
@@ -47,7 +48,9 @@ import { GROUP_ALIGNMENT_BYTES } from './limits.ts'
 
 export const JOURNAL_FORMAT = 1
 export const FILE_HEADER_BYTES = 36
-export const FILE_DATA_AT = 1_024
+/** Where the second copy of the header stands: in a page of its own. */
+export const HEADER_COPY_AT = 4_096
+export const FILE_DATA_AT = 8_192
 export const GROUP_HEADER_BYTES = 48
 export const ENTRY_BYTES = 64
 export const PAYLOAD_SKIPPED_BYTES = BATCH_PREFIX_BYTES
@@ -117,7 +120,7 @@ export const encodeFileHeader = (header: FileHeader): Uint8Array => {
   writeUint64(bytes, 16, header.fileNumber)
   writeUint64(bytes, 24, header.firstGroup)
   writeUint32(bytes, 32, crc32c(bytes.subarray(0, 32)))
-  bytes.copyWithin(GROUP_ALIGNMENT_BYTES, 0, FILE_HEADER_BYTES)
+  bytes.copyWithin(HEADER_COPY_AT, 0, FILE_HEADER_BYTES)
   return bytes
 }
 
@@ -134,7 +137,7 @@ const decodeHeaderCopy = (bytes: Uint8Array, at: number): FileHeader | undefined
 
 /** The header of a file, from either copy; `undefined` when neither is readable. */
 export const decodeFileHeader = (bytes: Uint8Array): FileHeader | undefined =>
-  decodeHeaderCopy(bytes, 0) ?? decodeHeaderCopy(bytes, GROUP_ALIGNMENT_BYTES)
+  decodeHeaderCopy(bytes, 0) ?? decodeHeaderCopy(bytes, HEADER_COPY_AT)
 
 export const writeEntry = (bytes: Uint8Array, at: number, entry: JournalEntryFields): void => {
   bytes[at] = entry.kind

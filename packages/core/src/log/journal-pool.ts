@@ -5,9 +5,12 @@
 import type { Environment } from '../environment/environment.ts'
 import { describeError, isDiskFull } from './disk-errors.ts'
 import { createJournalFile, type JournalFile } from './journal-file.ts'
+import { FILE_DATA_AT } from './journal-format.ts'
 import { parentOf } from './small-file.ts'
 
 const FREE_FILES_MAX = 3
+/** On a full disk a file of this size still takes definitions, tombstones and checkpoints. */
+const SMALL_FILE_BYTES = 262_144
 
 export interface JournalPoolState {
   /** In order of file number; the last one is filled on. */
@@ -26,6 +29,7 @@ export class JournalPool {
   #nextSlot: number
   #nextFileNumber: number
   #making: Promise<void> | undefined
+  #failure: unknown
   recycledCount = 0
 
   constructor(
@@ -48,19 +52,26 @@ export class JournalPool {
     return this.#inUse.length
   }
 
+  get bytesInUse(): number {
+    return this.#inUse.reduce((bytes, file) => bytes + file.bytesMax, 0)
+  }
+
   get hasFree(): boolean {
     return this.#free.length > 0
   }
 
-  /** The file with room for `bytes`, taking or making the next one; rejects with ENOSPC. */
-  async fileFor(bytes: number, firstGroup: number): Promise<JournalFile> {
+  /**
+   * The file with room for `bytes`, taking or making the next one; rejects with ENOSPC. What is
+   * urgent may have a smaller file than usual rather than none.
+   */
+  async fileFor(bytes: number, firstGroup: number, isUrgent = false): Promise<JournalFile> {
     const current = this.#inUse[this.#inUse.length - 1]
     if (current?.hasRoomFor(bytes)) {
       if (current.position > this.#fileBytes / 2) this.makeAhead()
       return current
     }
     if (this.#making !== undefined) await this.#making
-    const next = this.#takeFree(bytes) ?? (await this.#make(bytes))
+    const next = this.#takeFree(bytes) ?? (await this.#makeNow(bytes, isUrgent))
     next.begin({
       incarnation: this.#environment.random.uint32(),
       fileNumber: this.#nextFileNumber++,
@@ -78,7 +89,8 @@ export class JournalPool {
       this.#inUse.shift()
       this.recycledCount++
       if (oldest.isDamaged) await this.#putAside(oldest)
-      else if (this.#free.length < FREE_FILES_MAX) this.#free.push(oldest)
+      else if (this.#free.length < FREE_FILES_MAX && oldest.isAtLeast(this.#fileBytes))
+        this.#free.push(oldest)
       else await this.#remove(oldest)
     }
   }
@@ -105,16 +117,23 @@ export class JournalPool {
     for (const file of [...this.#inUse, ...this.#free]) await file.file.close()
   }
 
-  #failure: unknown
-
   #takeFree(bytes: number): JournalFile | undefined {
     if (this.#failure !== undefined) throw this.#failure
-    const index = this.#free.findIndex((file) => file.bytesMax >= bytes + 1_024)
+    const index = this.#free.findIndex((file) => file.bytesMax >= bytes + FILE_DATA_AT)
     return index < 0 ? undefined : this.#free.splice(index, 1)[0]
   }
 
-  #make(bytes: number): Promise<JournalFile> {
-    const size = Math.max(this.#fileBytes, bytes + 1_024)
+  async #makeNow(bytes: number, isUrgent: boolean): Promise<JournalFile> {
+    try {
+      return await this.#make(bytes)
+    } catch (error) {
+      if (!isUrgent || !isDiskFull(error)) throw error
+      return this.#make(bytes, Math.min(SMALL_FILE_BYTES, this.#fileBytes))
+    }
+  }
+
+  #make(bytes: number, least = this.#fileBytes): Promise<JournalFile> {
+    const size = Math.max(least, bytes + FILE_DATA_AT)
     return createJournalFile(this.#environment.disk, this.#directory, this.#nextSlot++, size)
   }
 
@@ -126,6 +145,7 @@ export class JournalPool {
     await file.file.close()
     await disk.makeDirectory(this.#quarantine)
     await disk.rename(file.file.path, target)
+    await disk.syncDirectory(this.#quarantine)
     log.warn('damaged journal file put aside', { target })
   }
 

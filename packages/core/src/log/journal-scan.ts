@@ -26,12 +26,16 @@ export interface ScannedGroup {
   readonly at: number
   readonly header: GroupHeader
   readonly hasCheckpoint: boolean
+  /** Logs that the group ends. */
+  readonly tombstones: readonly number[]
 }
 
 export interface JournalScan {
   /** In order of file number. */
   readonly files: readonly JournalFile[]
   readonly free: readonly JournalFile[]
+  /** Something is in them and neither copy of their header is readable: kept for a person. */
+  readonly unreadable: readonly JournalFile[]
   /** In order of sequence; numbers may be missing. */
   readonly groups: readonly ScannedGroup[]
   /** The last group that any readable group calls durable. */
@@ -63,7 +67,8 @@ export const scanJournal = async (
   fileBytes: number,
   contents: JournalFileBytes,
 ): Promise<JournalScan> => {
-  const { files, free, nextSlot } = await openFiles(environment, directory, fileBytes, contents)
+  const opened = await openFiles(environment, directory, fileBytes, contents)
+  const { files, free, unreadable, nextSlot } = opened
   const groups: ScannedGroup[] = []
   for (const [index, file] of files.entries()) {
     const nextFirst = files[index + 1]?.header?.firstGroup
@@ -72,7 +77,14 @@ export const scanJournal = async (
   let claimedGroup = 0
   for (const group of groups) claimedGroup = Math.max(claimedGroup, group.header.durable)
   const nextFileNumber = (files[files.length - 1]?.header?.fileNumber ?? 0) + 1
-  return { files, free, groups, claimedGroup, nextSlot, nextFileNumber }
+  return { files, free, unreadable, groups, claimedGroup, nextSlot, nextFileNumber }
+}
+
+interface OpenedFiles {
+  readonly files: JournalFile[]
+  readonly free: JournalFile[]
+  readonly unreadable: JournalFile[]
+  readonly nextSlot: number
 }
 
 const openFiles = async (
@@ -80,10 +92,11 @@ const openFiles = async (
   directory: string,
   fileBytes: number,
   contents: JournalFileBytes,
-): Promise<{ files: JournalFile[]; free: JournalFile[]; nextSlot: number }> => {
+): Promise<OpenedFiles> => {
   const { disk, log } = environment
   const files: JournalFile[] = []
   const free: JournalFile[] = []
+  const unreadable: JournalFile[] = []
   let nextSlot = 1
   for (const name of (await disk.list(directory)).sort()) {
     const slot = parseJournalFileName(name)
@@ -95,9 +108,14 @@ const openFiles = async (
     const handle = await disk.open(`${directory}/${name}`, 'write')
     const size = await handle.size()
     const file = new JournalFile(slot, handle, size)
-    const header = decodeFileHeader((await contents.of(file)).subarray(0, FILE_DATA_AT))
+    const bytes = await contents.of(file)
+    const header = decodeFileHeader(bytes.subarray(0, FILE_DATA_AT))
     if (header !== undefined) files.push(withHeader(file, header))
-    else if (size >= fileBytes) free.push(file)
+    else if (!isZero(bytes)) {
+      file.isDamaged = true
+      unreadable.push(file)
+      log.warn('journal file without a readable header is kept out', { name })
+    } else if (size >= fileBytes) free.push(file)
     else {
       // The crash story: the broker died while it made this file; it was never used.
       await handle.close()
@@ -105,7 +123,12 @@ const openFiles = async (
     }
   }
   files.sort((left, right) => fileNumberOf(left) - fileNumberOf(right))
-  return { files, free, nextSlot }
+  return { files, free, unreadable, nextSlot }
+}
+
+const isZero = (bytes: Uint8Array): boolean => {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false
+  return true
 }
 
 const fileNumberOf = (file: JournalFile): number => file.header?.fileNumber ?? 0
@@ -134,17 +157,24 @@ const scanFile = (
       at += GROUP_ALIGNMENT_BYTES
       continue
     }
-    groups.push({ file, at, header: group, hasCheckpoint: holdsCheckpoint(bytes, at, group) })
+    groups.push({ file, at, header: group, ...summaryOf(bytes, at, group) })
     file.lastGroup = group.sequence
     expected = group.sequence + 1
     at = alignGroup(at + groupBytes(group.entryCount, group.payloadBytes))
   }
 }
 
-const holdsCheckpoint = (bytes: Uint8Array, at: number, header: GroupHeader): boolean => {
+const summaryOf = (
+  bytes: Uint8Array,
+  at: number,
+  header: GroupHeader,
+): Pick<ScannedGroup, 'hasCheckpoint' | 'tombstones'> => {
+  let hasCheckpoint = false
+  const tombstones: number[] = []
   for (let index = 0; index < header.entryCount; index++) {
     const entry = readEntry(bytes, at + groupBytes(index, 0))
-    if (entry.kind === EntryKind.checkpoint && entry.length > 0) return true
+    if (entry.kind === EntryKind.checkpoint && entry.length > 0) hasCheckpoint = true
+    if (entry.kind === EntryKind.tombstone) tombstones.push(entry.logId)
   }
-  return false
+  return { hasCheckpoint, tombstones }
 }

@@ -73,6 +73,8 @@ export class Journal {
   readonly #isDirect = (batch: StoredBatch): boolean => this.#direct.has(batch.log)
   readonly syncLatency = new LatencyWindow()
   #pendingBytes = 0
+  /** Taken for the group that is being written. */
+  #taken: readonly JournalItem[] = []
   #unsynced: WrittenGroup[] = []
   #isScheduled = false
   #isWriting = false
@@ -112,6 +114,7 @@ export class Journal {
   }
 
   submit(item: JournalItem): void {
+    if (this.#failure !== undefined) return releaseControl(item, this.#failure)
     const bytes = payloadBytesOf(item)
     if (item.kind === 'batch') item.log.gatheredBytes += bytes
     this.#pendingBytes += bytes
@@ -125,6 +128,16 @@ export class Journal {
     this.#failure = error
     this.#idleTimer?.cancel()
     this.#hooks.onFailure(error)
+    this.#releaseControls(error)
+  }
+
+  /** Appends are told nothing any more; the engine's own work must not wait for ever. */
+  #releaseControls(error: unknown): void {
+    for (let index = 0; index < this.#pending.length; index++)
+      releaseControl(this.#pending.peekAt(index), error)
+    for (const item of this.#taken) releaseControl(item, error)
+    for (const group of this.#unsynced)
+      for (const item of group.items) releaseControl(item, error)
   }
 
   close(): void {
@@ -169,6 +182,7 @@ export class Journal {
 
   async #writeGroup(): Promise<void> {
     const gathered = this.#takeItems()
+    this.#taken = gathered
     const directFiles = await this.#writeDirects()
     const items = gathered.filter((item) => !item.isRefused)
     if (items.length === 0 && !this.#isClaimDue) return
@@ -236,7 +250,8 @@ export class Journal {
   async #writeToJournal(items: readonly JournalItem[]): Promise<JournalFile | undefined> {
     const sequence = this.#lastGroup + 1
     try {
-      const file = await this.#pool.fileFor(this.#sizeOf(items), sequence)
+      const isUrgent = items.every((item) => item.kind === 'control' || item.log.id === 0)
+      const file = await this.#pool.fileFor(this.#sizeOf(items), sequence, isUrgent)
       const group = this.#builder.build(items, this.#isDirect, {
         sequence,
         durable: this.#durableGroup,
@@ -283,6 +298,7 @@ export class Journal {
     }
     this.#isSyncing = false
     if (this.#failure === undefined) this.#tell(groups)
+    else for (const group of groups) for (const item of group.items) releaseControl(item, this.#failure)
     void this.#syncNext()
     this.#schedule()
   }
@@ -323,4 +339,10 @@ export class Journal {
       this.#schedule()
     })
   }
+}
+
+const releaseControl = (item: JournalItem | undefined, error: unknown): void => {
+  if (item?.kind !== 'control' || item.isRefused) return
+  item.isRefused = true
+  item.refused(error)
 }

@@ -8,6 +8,7 @@ import { hasErrorCode } from './disk-errors.ts'
 import type { JournalEntryFields } from './journal-format.ts'
 import { Log, type LogSettings } from './log.ts'
 import { parseSegmentFileName, Segment } from './segment.ts'
+import { parentOf } from './small-file.ts'
 import type { StoreParts } from './store.ts'
 
 /** Until the topic that owns the log says what it wants. */
@@ -20,6 +21,9 @@ export class RecoveredLogs {
   /** Segment files on disk by log and base offset, as far as no row or entry has named them. */
   readonly #unclaimed = new Map<number, Map<number, number>>()
 
+  /** Groups are lost: a file that none of the others names may be theirs, and is put aside. */
+  keepUnclaimed = false
+
   constructor(environment: Environment, parts: StoreParts) {
     this.#environment = environment
     this.#parts = parts
@@ -31,6 +35,14 @@ export class RecoveredLogs {
 
   all(): Log[] {
     return [...this.#logs.values()]
+  }
+
+  /** Ids are never used twice, whatever of the journal is lost: a directory is proof of a use. */
+  async firstUnusedId(): Promise<number> {
+    let next = 1
+    for (const name of await this.#namesIn(this.#parts.logsDirectory))
+      if (/^\d{1,15}$/.test(name)) next = Math.max(next, Number(name) + 1)
+    return next
   }
 
   async addFromTable(row: LogRow): Promise<void> {
@@ -169,11 +181,25 @@ export class RecoveredLogs {
     const files = this.#unclaimed.get(log.id)
     for (const base of files?.keys() ?? []) {
       const segment = newSegment(log.directory, base, true, 0)
+      if (this.keepUnclaimed && !log.isVolatile) {
+        await this.#putAside(log, segment)
+        continue
+      }
       this.#environment.log.warn('segment that no durable group names is removed', {
         path: segment.path,
       })
       await this.#parts.writeBehind.remove(segment)
     }
+  }
+
+  async #putAside(log: Log, segment: Segment): Promise<void> {
+    const { disk } = this.#environment
+    const quarantine = `${parentOf(this.#parts.logsDirectory)}/quarantine`
+    const target = `${quarantine}/log-${log.id}-${segment.baseOffset}.log`
+    this.#environment.log.error('segment of lost groups is put aside', { target })
+    await disk.makeDirectory(quarantine)
+    await disk.rename(segment.path, target)
+    await disk.syncDirectory(quarantine)
   }
 
   /** The crash story: an append died between its write and its sync; its bytes are not data. */

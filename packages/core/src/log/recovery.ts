@@ -34,6 +34,7 @@ import {
   readEntry,
   type JournalEntryFields,
 } from './journal-format.ts'
+import { isDiskFull } from './disk-errors.ts'
 import { JournalPool } from './journal-pool.ts'
 import {
   JournalFileBytes,
@@ -85,6 +86,9 @@ class Recovery {
     quarantinedRanges: 0,
   }
   #nextLogId = 1
+  #checkpointGroup = 0
+  /** Logs that end in the groups to replay: what came before their end is of no use. */
+  #ending: ReadonlySet<number> = new Set()
 
   constructor(
     directory: string,
@@ -109,7 +113,8 @@ class Recovery {
       this.#contents,
     )
     const table = await this.#newestTable(scan)
-    this.#nextLogId = Math.max(table?.nextLogId ?? 1, 1)
+    this.#checkpointGroup = table?.group ?? 0
+    this.#nextLogId = Math.max(table?.nextLogId ?? 1, await this.#logs.firstUnusedId())
     for (const row of table?.rows ?? []) await this.#logs.addFromTable(row)
     const lastGroup = await this.#replay(scan, table?.group ?? 0)
     for (const file of scan.files) await file.file.sync()
@@ -124,6 +129,7 @@ class Recovery {
       nextLogId: this.#nextLogId,
       pool: this.#poolOf(scan, journalDirectory),
       lastGroup,
+      checkpointGroup: this.#checkpointGroup,
       report,
     }
   }
@@ -139,9 +145,9 @@ class Recovery {
 
   /** No file is filled on: torn groups behind its end could be believed by the next recovery. */
   #poolOf(scan: JournalScan, directory: string): JournalPool {
-    for (const file of scan.files) file.position = file.bytesMax
+    for (const file of [...scan.unreadable, ...scan.files]) file.position = file.bytesMax
     return new JournalPool(this.#environment, directory, this.#options.journalFileBytes, {
-      inUse: scan.files,
+      inUse: [...scan.unreadable, ...scan.files],
       free: scan.free,
       nextSlot: scan.nextSlot,
       nextFileNumber: scan.nextFileNumber,
@@ -179,6 +185,7 @@ class Recovery {
   /** Returns the last group that counts. */
   async #replay(scan: JournalScan, after: number): Promise<number> {
     const groups = scan.groups.filter((group) => group.header.sequence > after)
+    this.#ending = new Set(groups.flatMap((group) => group.tombstones))
     let expected = after + 1
     let lostThrough = 0
     for (const scanned of groups) {
@@ -212,6 +219,7 @@ class Recovery {
       expected = scan.claimedGroup + 1
     }
     if (lostThrough > 0) await this.#skipAfterLoss(lostThrough)
+    this.#logs.keepUnclaimed = lostThrough > 0
     return expected - 1
   }
 
@@ -253,7 +261,16 @@ class Recovery {
     this.#tally.groupsReplayed++
     this.#tally.bytesReplayed += group.payload.length
     for (const entry of group.entries) await this.#applyEntry(group, entry, damaged.has(entry))
-    if (this.#parts.unflushed.bytes > this.#options.writeBehindBytes) await this.#logs.flushAll()
+    if (this.#parts.unflushed.bytes > this.#options.writeBehindBytes) await this.#flushIfRoom()
+  }
+
+  /** On a full disk they stay in memory: the journal that holds them bounds them. */
+  async #flushIfRoom(): Promise<void> {
+    try {
+      await this.#logs.flushAll()
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+    }
   }
 
   async #applyEntry(
@@ -268,7 +285,7 @@ class Recovery {
       case EntryKind.tombstone:
         return this.#logs.remove(entry.logId)
       case EntryKind.ceiling:
-        return this.#logs.raiseCeiling(entry)
+        return this.#raiseCeiling(entry)
       case EntryKind.append:
       case EntryKind.marker:
         return this.#applyBatch(group, entry, isDamaged)
@@ -277,13 +294,19 @@ class Recovery {
     }
   }
 
+  async #raiseCeiling(entry: JournalEntryFields): Promise<void> {
+    if (!this.#ending.has(entry.logId)) await this.#logs.addNew(entry.logId, entry.epoch, true)
+    this.#logs.raiseCeiling(entry)
+  }
+
   async #applyBatch(
     group: LoadedGroup,
     entry: JournalEntryFields,
     isDamaged: boolean,
   ): Promise<void> {
-    // Log 0 needs no creation; any other log without one was deleted later.
-    if (entry.logId === 0) await this.#logs.addNew(0, entry.epoch, false)
+    // Log 0 needs no creation; that of any other may be lost with a damaged group. A batch of it that
+    // is here was acknowledged all the same.
+    if (!this.#ending.has(entry.logId)) await this.#logs.addNew(entry.logId, entry.epoch, false)
     const log = this.#logs.get(entry.logId)
     if (log === undefined || entry.nextOffset <= log.nextOffset) return
     this.#lastGroupOf.set(log, group.sequence)

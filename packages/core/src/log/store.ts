@@ -53,6 +53,8 @@ export interface RecoveredState {
   readonly nextLogId: number
   readonly pool: JournalPool
   readonly lastGroup: number
+  /** The group that the checkpoint it began with replays from; 0 without one. */
+  readonly checkpointGroup: number
   readonly report: RecoveryReport
 }
 
@@ -136,6 +138,9 @@ export class LogStore {
     this.reader = new LogReader(parts.arena, this.#segmentReader)
     this.times = new TimeSearch(this.reader, this.#indexes)
     this.journal = this.#createJournal(recovered.lastGroup)
+    // What was replayed is replayed again until a checkpoint covers it: dying over and over must
+    // not make the next recovery longer and longer.
+    this.journal.bytesSinceCheckpoint = recovered.pool.bytesInUse
     this.#fullDisk = new FullDisk(environment, directory, options.ballastBytes, {
       onRoom: () => this.#resumeAfterFull(),
     })
@@ -148,6 +153,7 @@ export class LogStore {
       logs: () => this.#logs.values(),
       nextLogId: () => this.#nextLogId,
       flush: (log) => this.#flush(log),
+      checkpointGroup: recovered.checkpointGroup,
     })
   }
 
