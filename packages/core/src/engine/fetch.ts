@@ -100,7 +100,8 @@ export class PendingFetch implements Cancellable {
         (await this.#reader.read(log, offset, bytesMax))
       return resultOf(log, slice)
     } catch (error) {
-      return failedResult(log, offset, asBrokerError(error))
+      // Behind a damaged range there may be more: the answer says where to go on.
+      return failedResult(log, log.gapAt(offset)?.to ?? offset, asBrokerError(error))
     }
   }
 

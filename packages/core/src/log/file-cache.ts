@@ -21,6 +21,8 @@ export class FileCache {
   readonly #openFilesMax: number
   readonly #entries = new Map<string, CacheEntry>()
   readonly #opening = new Map<string, Opening>()
+  /** Forgotten while they had users, who still read from them. */
+  readonly #leaving = new Map<string, CacheEntry>()
 
   constructor(disk: Disk, openFilesMax: number) {
     this.#disk = disk
@@ -43,8 +45,14 @@ export class FileCache {
   }
 
   release(path: string): void {
-    const entry = this.#entries.get(path)
-    if (entry !== undefined) entry.users--
+    const leaving = this.#leaving.get(path)
+    const entry = leaving ?? this.#entries.get(path)
+    if (entry === undefined) return
+    entry.users--
+    if (leaving === undefined || leaving.users > 0) return
+    this.#leaving.delete(path)
+    // Its name is gone: what a failed close could still tell concerns nobody.
+    leaving.file.close().catch(() => undefined)
   }
 
   pin(path: string, isPinned: boolean): void {
@@ -62,12 +70,16 @@ export class FileCache {
     }
   }
 
-  /** Closes one file, for removal; it must have no users. */
+  /**
+   * Closes one file, for removal. Under a reader it is closed when the reader is done: its
+   * descriptor's number could be another file's by the next read.
+   */
   async forget(path: string): Promise<void> {
     const entry = this.#entries.get(path)
     if (entry === undefined) return
     this.#entries.delete(path)
-    await entry.file.close()
+    if (entry.users > 0) this.#leaving.set(path, entry)
+    else await entry.file.close()
   }
 
   async close(): Promise<void> {

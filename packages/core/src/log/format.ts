@@ -66,8 +66,9 @@ export const openIdentity = async (
     if (!hasErrorCode(error, 'ENOENT')) throw error
   }
   const names = await environment.disk.list(directory)
-  if (names.includes('journal') && (await holdsFiles(environment, `${directory}/journal`)))
-    throw new BrokerError('ERR_DATA_FORMAT', ['missing (meta.json is gone)', DATA_FORMAT_VERSION])
+  for (const name of ['journal', 'logs'])
+    if (names.includes(name) && (await holdsFiles(environment, `${directory}/${name}`)))
+      throw new BrokerError('ERR_DATA_FORMAT', ['missing (meta.json is gone)', DATA_FORMAT_VERSION])
   const identity = newIdentity(environment)
   await replaceFile(environment.disk, path, utf8Encode(`${JSON.stringify(identity, null, 2)}\n`))
   return identity

@@ -3,6 +3,7 @@
  * scanning the segment for whatever they do not cover. A missing or damaged index costs time only.
  */
 import { BATCH_HEADER_BYTES, batchBaseOffset, batchMaxTimestamp, scanBatch } from '@millrace/codec'
+import type { DiskFile } from '../environment/disk.ts'
 import type { Environment } from '../environment/environment.ts'
 import { hasErrorCode } from './disk-errors.ts'
 import type { FileCache } from './file-cache.ts'
@@ -72,7 +73,8 @@ export class IndexLoader {
     segment.isIndexLoaded = true
     if (!segment.isCreated) segment.skipIndexTo(segment.flushedBytes)
     if (segment.indexedBytes >= segment.flushedBytes) return
-    const file = await this.#files.acquire(segment.path)
+    const file = await this.#openIfThere(segment)
+    if (file === undefined) return segment.skipIndexTo(segment.flushedBytes)
     const buffer = this.#buffers.take(SCAN_BYTES)
     try {
       while (segment.indexedBytes < segment.flushedBytes) {
@@ -88,6 +90,16 @@ export class IndexLoader {
     } finally {
       buffer.release()
       this.#files.release(segment.path)
+    }
+  }
+
+  /** `undefined` when somebody has taken the file away: the reader will say what is missing. */
+  async #openIfThere(segment: Segment): Promise<DiskFile | undefined> {
+    try {
+      return await this.#files.acquire(segment.path)
+    } catch (error) {
+      if (!hasErrorCode(error, 'ENOENT')) throw error
+      return undefined
     }
   }
 

@@ -136,8 +136,7 @@ export class Journal {
     for (let index = 0; index < this.#pending.length; index++)
       releaseControl(this.#pending.peekAt(index), error)
     for (const item of this.#taken) releaseControl(item, error)
-    for (const group of this.#unsynced)
-      for (const item of group.items) releaseControl(item, error)
+    for (const group of this.#unsynced) for (const item of group.items) releaseControl(item, error)
   }
 
   close(): void {
@@ -298,7 +297,9 @@ export class Journal {
     }
     this.#isSyncing = false
     if (this.#failure === undefined) this.#tell(groups)
-    else for (const group of groups) for (const item of group.items) releaseControl(item, this.#failure)
+    else
+      for (const group of groups)
+        for (const item of group.items) releaseControl(item, this.#failure)
     void this.#syncNext()
     this.#schedule()
   }

@@ -74,8 +74,10 @@ export class LogReader {
     return { parts, byteLength, nextOffset, release: () => this.#releaseAll(slabs) }
   }
 
-  #releaseAll(slabs: readonly (Slab | undefined)[]): void {
+  #releaseAll(slabs: (Slab | undefined)[]): void {
     for (const slab of slabs) this.#arena.release(slab)
+    // A lease that is released again must not free what others hold by now.
+    slabs.length = 0
   }
 }
 
@@ -91,7 +93,7 @@ const checkRange = (log: Log, offset: number): void => {
 }
 
 /** The batch in memory that holds `offset`, or the first one after it. */
-const firstEndingAfter = (log: Log, offset: number): number => {
+export const firstEndingAfter = (log: Log, offset: number): number => {
   let low = 0
   let high = log.batches.length - 1
   while (low < high) {

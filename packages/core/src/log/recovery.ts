@@ -343,6 +343,8 @@ class Recovery {
     const maxTimestamp = batchMaxTimestamp(view)
     const place = { log, segment, position, baseOffset, nextOffset, epoch, maxTimestamp }
     log.push(new StoredBatch(place, view, slab, undefined))
+    // Nothing that is recovered will be taken back: it may leave memory once it is flushed.
+    log.advance(nextOffset)
     this.#parts.unflushed.bytes += entry.length
   }
 

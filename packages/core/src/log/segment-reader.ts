@@ -122,6 +122,7 @@ export class SegmentReader {
     walk: Walk,
     offset: number,
   ): Promise<undefined> {
+    if (log.isDeleted) throw new BrokerError('ERR_TOPIC_DELETED', [log.label])
     const from = walk.expected < 0 ? offset : walk.expected
     const to = await this.#nextGoodOffset(log, segment, cursor.position + walk.end, from)
     segment.dropIndex()

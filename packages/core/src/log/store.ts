@@ -6,7 +6,7 @@
  * `Checkpointer` lets journal files go; `LogReader` reads. This file ties them together and keeps
  * the rules that need more than one of them: back-pressure, a full disk, a failed one.
  */
-import { BrokerError } from '@millrace/codec'
+import { BrokerError, isBrokerError } from '@millrace/codec'
 import type { Environment } from '../environment/environment.ts'
 import type { RecoveryReport, StorageOptions } from '../engine/operations.ts'
 import { Arena } from './arena.ts'
@@ -21,7 +21,7 @@ import { controlEntry, type ControlItem, type JournalItem } from './journal-grou
 import type { JournalPool } from './journal-pool.ts'
 import { OFFSET_CEILING_STEP } from './limits.ts'
 import { Log, type AcceptedBytes, type LogSettings, type OffsetRange } from './log.ts'
-import { LogReader } from './log-reader.ts'
+import { LogReader, firstEndingAfter } from './log-reader.ts'
 import { ReadBufferPool } from './read-buffer-pool.ts'
 import { SegmentReader } from './segment-reader.ts'
 import type { AppendTicket, StoredBatch } from './stored-batch.ts'
@@ -100,6 +100,8 @@ export class LogStore {
   readonly #checkpointer: Checkpointer
   readonly #fullDisk: FullDisk
   readonly #touched = new Set<Log>()
+  /** Unsynced logs that were appended to in this turn. */
+  readonly #appended = new Set<Log>()
   readonly journal: Journal
   readonly reader: LogReader
   readonly times: TimeSearch
@@ -108,6 +110,9 @@ export class LogStore {
   #isFlushing = false
   #isFlushDue = false
   #failure: BrokerError | undefined
+  #tellFailed: () => void = () => undefined
+  /** Resolves when the store fails, which is seldom. */
+  readonly failed = new Promise<void>((resolve) => (this.#tellFailed = resolve))
   #isClosed = false
   batchesAppended = 0
   bytesAppended = 0
@@ -337,8 +342,7 @@ export class LogStore {
       this.#options,
       this.#pool,
       {
-        writeDirect: (log, first, last) =>
-          this.#parts.writeBehind.writeDirect(log, first, last),
+        writeDirect: (log, first, last) => this.#parts.writeBehind.writeDirect(log, first, last),
         onDurable: (items) => this.#onDurable(items),
         onRefused: (item, error) => this.#onRefused(item, error),
         onFailure: (error) => this.#fail(error),
@@ -371,7 +375,16 @@ export class LogStore {
   /** An unsynced log shows a batch at once, but no offset that a crash could hand out again. */
   #acceptVolatile(log: Log): void {
     if (log.nextOffset + OFFSET_CEILING_STEP / 2 > log.ceilingRequested) this.#raiseCeiling(log)
-    this.#environment.timers.defer(() => this.#releaseVolatile(log))
+    this.#appended.add(log)
+    if (this.#appended.size === 1) this.#environment.timers.defer(this.#releaseAppended)
+  }
+
+  /** Once a turn, for all that was appended in it. */
+  readonly #releaseAppended = (): void => {
+    const logs = [...this.#appended]
+    this.#appended.clear()
+    for (const log of logs) this.#releaseVolatile(log)
+    this.#afterProgress()
   }
 
   #raiseCeiling(log: Log): void {
@@ -383,35 +396,33 @@ export class LogStore {
         log.ceiling = Math.max(log.ceiling, ceiling)
         this.#releaseVolatile(log)
       },
-      () => {
+      (error: unknown) => {
         log.ceilingRequested = log.ceiling
+        this.#refuseAboveCeiling(log, error)
       },
     )
   }
 
+  /** Nobody else would ever tell who waits for these batches. */
+  #refuseAboveCeiling(log: Log, error: unknown): void {
+    if (this.#failure !== undefined || this.#isClosed) return
+    const first = log.batches.peekAt(firstEndingAfter(log, log.ceiling))
+    if (first !== undefined && first.nextOffset > log.ceiling) this.#refuseFrom(first, error)
+  }
+
+  /** Shows what is below the ceiling; the cost is that of what is new. */
   #releaseVolatile(log: Log): void {
     if (this.#failure !== undefined) return
     const visible = Math.min(log.nextOffset, log.ceiling)
-    for (let index = log.batches.length - 1; index >= 0; index--) {
+    let index = firstEndingAfter(log, log.highWatermark)
+    let hasMoved = false
+    for (; index < log.batches.length; index++) {
       const batch = log.batches.peekAt(index)
-      if (batch === undefined || batch.nextOffset <= log.highWatermark) break
-      if (batch.nextOffset <= visible) {
-        this.#showVolatile(log, batch.nextOffset)
-        break
-      }
+      if (batch === undefined || batch.nextOffset > visible) break
+      hasMoved = log.advance(batch.nextOffset) || hasMoved
+      this.#tellStored(batch)
     }
-    this.#afterProgress()
-  }
-
-  #showVolatile(log: Log, highWatermark: number): void {
-    const from = log.highWatermark
-    log.advance(highWatermark)
-    for (let index = 0; index < log.batches.length; index++) {
-      const batch = log.batches.peekAt(index)
-      if (batch === undefined || batch.nextOffset > highWatermark) break
-      if (batch.nextOffset > from) this.#tellStored(batch)
-    }
-    log.notifyWatchers()
+    if (hasMoved) log.notifyWatchers()
   }
 
   #afterProgress(): void {
@@ -478,10 +489,13 @@ export class LogStore {
       item.refused(new BrokerError('ERR_STORAGE_FULL', [describeError(error)]))
       return
     }
-    if (item.isRefused) return
-    const { log } = item
+    if (!item.isRefused) this.#refuseFrom(item, error)
+  }
+
+  #refuseFrom(first: StoredBatch, error: unknown): void {
+    const { log } = first
     const before = log.unflushedBytes
-    const taken = log.takeBackFrom(item)
+    const taken = log.takeBackFrom(first)
     this.#parts.unflushed.bytes -= before - log.unflushedBytes
     void this.#cleanUp(log, taken.segments)
     for (const batch of taken.batches.reverse()) {
@@ -506,9 +520,12 @@ export class LogStore {
 
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return
-    this.#failure = new BrokerError('ERR_STORAGE_FAILED', [], { cause })
-    this.#environment.log.error('storage failed', { error: describeError(cause) })
+    this.#failure = isStorageFailure(cause)
+      ? cause
+      : new BrokerError('ERR_STORAGE_FAILED', [], { cause })
+    this.#environment.log.error('storage failed', { error: describeError(this.#failure.cause) })
     this.journal.fail(cause)
+    this.#tellFailed()
     this.#hooks.onFatal(this.#failure)
   }
 
@@ -523,3 +540,6 @@ export class LogStore {
     }
   }
 }
+
+const isStorageFailure = (error: unknown): error is BrokerError =>
+  isBrokerError(error) && error.code === 'ERR_STORAGE_FAILED'

@@ -35,6 +35,7 @@ export class TimeSearch {
       try {
         const found = firstAtOrAfter(slice, timestamp, offset)
         if (found !== undefined) return found
+        if (slice.nextOffset <= offset) return undefined
         offset = slice.nextOffset
       } finally {
         slice.release()
