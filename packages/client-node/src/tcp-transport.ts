@@ -80,6 +80,7 @@ const connectTcp = (
   signal: AbortSignal,
 ): Promise<Link> =>
   new Promise((resolve, reject) => {
+    if (signal.aborted) throw signal.reason
     const socket = openSocket(address, handlers)
     const onAbort = (): void => void socket.destroy(signal.reason as Error)
     const onError = (error: Error): void => {
