@@ -1,5 +1,11 @@
 /** A broker in a simulated world, with the few verbs that the tests of this package share. */
-import { RecordBatchBuilder, RecordCursor, batchTotalBytes, utf8Decode, utf8Encode } from '@millrace/codec'
+import {
+  RecordBatchBuilder,
+  RecordCursor,
+  batchTotalBytes,
+  utf8Decode,
+  utf8Encode,
+} from '@millrace/codec'
 import type { BrokerError } from '@millrace/codec'
 import { SimulatedWorld } from '@millrace/testing'
 import { openBroker } from '../../src/engine/open-broker.ts'
@@ -67,7 +73,10 @@ export const recordsOf = (parts: readonly Uint8Array[], from = 0): ReadRecord[] 
       const cursor = new RecordCursor(part, at)
       while (cursor.next())
         if (cursor.offset >= from)
-          records.push({ offset: cursor.offset, value: utf8Decode(cursor.value ?? new Uint8Array(0)) })
+          records.push({
+            offset: cursor.offset,
+            value: utf8Decode(cursor.value ?? new Uint8Array(0)),
+          })
     }
   return records
 }
