@@ -23,6 +23,8 @@ import { Verification } from './verification.ts'
 
 /** Numbers of producers that only probe start here. */
 const PROBE_PRODUCER = 1000
+/** Simulated time after which a broker must have noticed that the disk has room again. */
+const ROOM_SEEN_MS = 3000
 /** Simulated time within which a process must come to its end. */
 const LIFE_MS_MAX = 600_000
 
@@ -183,6 +185,8 @@ export class SeedRun {
     life.isEnding = true
     freeDisk(life)
     await this.#settle(life)
+    // A broker that found the disk full looks again after a while.
+    if (life.wasFull) await this.simulation.world.scheduler.runFor(ROOM_SEEN_MS)
     if (life.fatal !== undefined || this.simulation.failure !== undefined) return
     await this.#during(life, async () => {
       if (!life.hasFaulted) await this.#probe(life)

@@ -35,12 +35,14 @@ export class Verification {
   /** Everything, while nobody writes. Stops early when the broker has to stop. */
   async run(): Promise<void> {
     this.checkMetadata()
+    let isComplete = true
     for (const topic of this.#life.simulation.metadata.topics()) {
       for (let partition = 0; partition < topic.partitionCount; partition++) {
-        if (this.#life.fatal === undefined) await this.#checkLog(topic, partition)
+        isComplete &&= this.#life.fatal === undefined && (await this.#checkLog(topic, partition))
       }
     }
-    this.#life.simulation.damage.isJournalDamaged = false
+    // What it took with it is known now: from here on nothing more may be missing.
+    if (isComplete) this.#life.simulation.damage.isJournalDamaged = false
   }
 
   checkMetadata(): void {
@@ -81,11 +83,12 @@ export class Verification {
     }
   }
 
-  async #checkLog(topic: TopicState, partition: number): Promise<void> {
+  /** False when it could not be read. */
+  async #checkLog(topic: TopicState, partition: number): Promise<boolean> {
     const { simulation } = this.#life
     const log = logName(topic.id, partition)
     const read = await this.#readAll(topic, partition)
-    if (read === undefined) return
+    if (read === undefined) return false
     const touched = simulation.damage.touchedRanges(topic.id, partition)
     const reported = [...read.missing, ...this.#describe(topic, partition).quarantined]
     this.#checkReported(log, touched, reported, simulation.damage.isDamaged(topic.id, partition))
@@ -95,6 +98,7 @@ export class Verification {
     simulation.history.checkContent(log, { ...read, excused: overlap(touched, reported) })
     if (!simulation.damage.isDamaged(topic.id, partition)) this.#checkEpochs(log, read.batches)
     await this.#checkOffsets(topic, partition, read)
+    return true
   }
 
   /** Nothing may be called damaged that nobody has touched. */
@@ -164,7 +168,7 @@ export class Verification {
       if (next <= offset) {
         throw new InvariantViolation(
           'I6',
-          `${log}: a read from ${offset} does not get to the high watermark ${highWatermark}`,
+          `${log}: a read from ${offset} does not get to the high watermark ${highWatermark}: ${result.error?.message ?? `it goes on at ${result.nextOffset}`}`,
         )
       }
       offset = next

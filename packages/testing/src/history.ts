@@ -100,6 +100,7 @@ const isWithin = (append: Append, ranges: readonly OffsetRange[]): boolean =>
 
 export class History {
   readonly #logs = new Map<string, LogHistory>()
+  readonly #forgotten = new Set<string>()
 
   /** An append is about to be sent. */
   invoke(input: AppendInput): HistoryAppend {
@@ -126,6 +127,7 @@ export class History {
       )
     }
     append.state = 'acknowledged'
+    if (this.#forgotten.has(append.log)) return
     if (append.isOffsetPromised !== false) this.#place(append, baseOffset)
   }
 
@@ -151,6 +153,7 @@ export class History {
 
   /** A reader was given a batch, with the high watermark that came along. */
   observe(logName: string, batch: ObservedBatch, highWatermark: number): void {
+    if (this.#forgotten.has(logName)) return
     const log = this.#log(logName)
     if (batch.nextOffset > highWatermark) {
       throw new InvariantViolation(
@@ -244,8 +247,9 @@ export class History {
     }
   }
 
-  /** The log is gone on purpose: nothing is expected of it any more. */
+  /** The log is gone on purpose: nothing is expected of it, and late answers mean nothing. */
   forget(logName: string): void {
+    this.#forgotten.add(logName)
     this.#logs.delete(logName)
   }
 

@@ -179,7 +179,10 @@ describe('History', () => {
 
   it('expects nothing of a log that was forgotten', () => {
     const history = withTwo()
+    const late = history.invoke(input(2))
     history.forget('t/0')
     history.checkContent('t/0', content([]))
+    history.observe('t/0', batch(7, 0), 100)
+    history.acknowledge(late, 0, 2)
   })
 })

@@ -35,7 +35,14 @@ export class Administrator {
         `namespace ${namespace}`,
         broker.createNamespace(callerOf('/'), namespace),
       )
-      if (isMade) simulation.metadata.namespaces.add(namespace)
+      if (!isMade) continue
+      simulation.metadata.namespaces.add(namespace)
+      // Damage may have taken the namespace and left its topics.
+      const caller = callerOf(namespace)
+      const left = readTopics(broker.listTopics(caller), (topic) =>
+        broker.describeTopic(caller, topic),
+      )
+      if (simulation.damage.wasJournalDamaged) simulation.metadata.adoptAll(namespace, left)
     }
     if (simulation.metadata.topics().length === 0) await this.#create('/', TOPIC_NAMES[0])
   }
