@@ -1,4 +1,4 @@
-/** What a newcomer meets before anything runs. */
+/** An old Node gets one clear line, whatever is run first. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { describe, it } from 'node:test'
@@ -11,7 +11,7 @@ const runOn = (version, script) => {
 }
 
 describe('an old Node', () => {
-  for (const script of ['tools/start.mjs', 'tools/test.mjs', 'tools/check.mjs']) {
+  for (const script of ['tools/prepare.mjs', 'tools/test.mjs', 'tools/check.mjs']) {
     it(`is told by ${script} which one it takes`, () => {
       const { status, stderr } = runOn('20.18.3', script)
       assert.equal(status, 1)
