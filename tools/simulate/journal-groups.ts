@@ -25,10 +25,13 @@ const groupsIn = (path: string, bytes: Uint8Array): JournalGroup[] => {
   const firstGroup = readUint64(bytes, 24)
   let position = FILE_DATA_AT
   while (position + GROUP_HEADER_BYTES <= bytes.length) {
-    if (readUint32(bytes, position) !== GROUP_MAGIC) break
-    const sequence = readUint64(bytes, position + 8)
-    // Groups of an earlier use of the file have lower numbers.
-    if (sequence !== firstGroup + groups.length) break
+    const isGroup = readUint32(bytes, position) === GROUP_MAGIC
+    const sequence = isGroup ? readUint64(bytes, position + 8) : -1
+    // Groups of an earlier use of the file have lower numbers; an empty group begins at a page.
+    if (sequence !== firstGroup + groups.length) {
+      position += ALIGNMENT_BYTES
+      continue
+    }
     const entriesBytes = ENTRY_BYTES * readUint32(bytes, position + 24)
     const byteLength = GROUP_HEADER_BYTES + entriesBytes + readUint32(bytes, position + 28)
     groups.push({ path, position, byteLength, sequence, durable: readUint64(bytes, position + 16) })

@@ -4,7 +4,13 @@
  */
 import type { Disk, DiskFile } from '../environment/disk.ts'
 import { hasErrorCode } from './disk-errors.ts'
-import { FILE_DATA_AT, alignGroup, encodeFileHeader, type FileHeader } from './journal-format.ts'
+import {
+  FILE_DATA_AT,
+  alignGroup,
+  alignPage,
+  encodeFileHeader,
+  type FileHeader,
+} from './journal-format.ts'
 
 const ZEROS_BYTES = 1_048_576
 const NAME = /^(\d{6,12})\.journal$/
@@ -48,6 +54,11 @@ export class JournalFile {
     this.header = header
     this.position = FILE_DATA_AT
     this.lastGroup = 0
+  }
+
+  /** The next group begins in a page of its own. */
+  beginPage(): void {
+    this.position = alignPage(this.position)
   }
 
   /**

@@ -19,6 +19,9 @@
  *       u32     u32     u64        u64        count   bytes     clock ms   8
  *                                             u32     u32       u64
  *
+ * A group without entries, which an idle journal adds to say what is durable, begins at a multiple
+ * of 4,096 bytes, so that no bad page takes it together with the group before it.
+ *
  * `durable` is the last group known durable when this one was built. The CRC covers everything from
  * byte 8 to the end of the entries. An entry is 64 bytes:
  *
@@ -48,9 +51,10 @@ import { GROUP_ALIGNMENT_BYTES } from './limits.ts'
 
 export const JOURNAL_FORMAT = 1
 export const FILE_HEADER_BYTES = 36
+export const PAGE_BYTES = 4_096
 /** Where the second copy of the header stands: in a page of its own. */
-export const HEADER_COPY_AT = 4_096
-export const FILE_DATA_AT = 8_192
+export const HEADER_COPY_AT = PAGE_BYTES
+export const FILE_DATA_AT = 2 * PAGE_BYTES
 export const GROUP_HEADER_BYTES = 48
 export const ENTRY_BYTES = 64
 export const PAYLOAD_SKIPPED_BYTES = BATCH_PREFIX_BYTES
@@ -104,6 +108,9 @@ export interface GroupHeader {
   readonly payloadBytes: number
   readonly wallClockMs: number
 }
+
+/** Damage comes in pages: a group that vouches for others begins in a page of its own. */
+export const alignPage = (position: number): number => Math.ceil(position / PAGE_BYTES) * PAGE_BYTES
 
 export const alignGroup = (position: number): number =>
   Math.ceil(position / GROUP_ALIGNMENT_BYTES) * GROUP_ALIGNMENT_BYTES

@@ -22,7 +22,7 @@ import type { Environment, TimerHandle } from '../environment/environment.ts'
 import type { StorageOptions } from '../engine/operations.ts'
 import { isDiskFull } from './disk-errors.ts'
 import type { JournalFile } from './journal-file.ts'
-import { ENTRY_BYTES, groupBytes } from './journal-format.ts'
+import { ENTRY_BYTES, PAGE_BYTES, groupBytes } from './journal-format.ts'
 import { GroupBuilder, payloadBytesOf, type JournalItem } from './journal-group.ts'
 import type { JournalPool } from './journal-pool.ts'
 import { LatencyWindow } from './latency-window.ts'
@@ -251,6 +251,7 @@ export class Journal {
     try {
       const isUrgent = items.every((item) => item.kind === 'control' || item.log.id === 0)
       const file = await this.#pool.fileFor(this.#sizeOf(items), sequence, isUrgent)
+      if (items.length === 0) file.beginPage()
       const group = this.#builder.build(items, this.#isDirect, {
         sequence,
         durable: this.#durableGroup,
@@ -282,7 +283,8 @@ export class Journal {
     let payload = 0
     for (const item of items)
       if (item.kind === 'control' || !this.#isDirect(item)) payload += payloadBytesOf(item)
-    return groupBytes(items.length, payload)
+    // An empty group may have to leave out what remains of a page.
+    return groupBytes(items.length, payload) + (items.length === 0 ? PAGE_BYTES : 0)
   }
 
   async #syncNext(): Promise<void> {

@@ -116,6 +116,8 @@ class Recovery {
     this.#checkpointGroup = table?.group ?? 0
     this.#nextLogId = Math.max(table?.nextLogId ?? 1, await this.#logs.firstUnusedId())
     for (const row of table?.rows ?? []) await this.#logs.addFromTable(row)
+    // Its id is used again whatever is lost: files that nothing names must not stand in the way.
+    await this.#logs.addNew(0, 1, false)
     const lastGroup = await this.#replay(scan, table?.group ?? 0)
     for (const file of scan.files) await file.file.sync()
     await this.#logs.finish()
@@ -219,7 +221,7 @@ class Recovery {
       expected = scan.claimedGroup + 1
     }
     if (lostThrough > 0) await this.#skipAfterLoss(lostThrough)
-    this.#logs.keepUnclaimed = lostThrough > 0
+    this.#logs.keepUnclaimed = lostThrough > 0 || scan.groups.length === 0
     return expected - 1
   }
 

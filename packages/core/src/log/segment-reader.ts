@@ -11,7 +11,7 @@ import { INDEX_INTERVAL_BYTES, READ_CHUNK_BYTES_MAX, READ_CHUNK_BYTES_MIN } from
 import type { Log, OffsetRange } from './log.ts'
 import type { LogSlice } from './log-slice.ts'
 import type { ReadBufferPool } from './read-buffer-pool.ts'
-import { findNextBatch } from './resync.ts'
+import { findNextBatch, type FoundBatch } from './resync.ts'
 import type { Segment } from './segment.ts'
 
 /** Where a read stands in a segment. */
@@ -79,8 +79,13 @@ export class SegmentReader {
       if (walk.stop === 'watermark' || walk.stop === 'end') return undefined
       const isShort = chunk.view.length < bytes
       const isWholeChunk = walk.end === 0 && walk.cutLength <= bytes
-      if (walk.stop === 'damage' || isShort || isWholeChunk)
-        return this.#damage(log, segment, cursor, walk, offset)
+      if (walk.stop === 'damage' || isShort || isWholeChunk) {
+        const next = await this.#damage(log, segment, cursor, walk, offset)
+        if (next === undefined) return undefined
+        cursor.position = next.position
+        cursor.expected = next.baseOffset
+        continue
+      }
       cursor.position += walk.end
       cursor.expected = walk.expected
       cursor.bytes = Math.max(cursor.bytes, walk.cutLength)
@@ -114,44 +119,48 @@ export class SegmentReader {
     }
   }
 
-  /** What stands at the cursor is not the batch that belongs there. */
+  /**
+   * What stands at the cursor is not the batch that belongs there. Throws when `offset` lies in the
+   * damage, else returns where the walk towards it goes on.
+   */
   async #damage(
     log: Log,
     segment: Segment,
     cursor: Cursor,
     walk: Walk,
     offset: number,
-  ): Promise<undefined> {
+  ): Promise<FoundBatch | undefined> {
     if (log.isDeleted) throw new BrokerError('ERR_TOPIC_DELETED', [log.label])
     const from = walk.expected < 0 ? offset : walk.expected
-    const to = await this.#nextGoodOffset(log, segment, cursor.position + walk.end, from)
+    const found = await this.#nextGoodBatch(log, segment, cursor.position + walk.end, from)
+    const to = found?.baseOffset ?? log.endOf(segment)
     segment.dropIndex()
-    if (to <= from) return undefined
+    if (to <= from) return found
     const range = { from, to }
     if (log.addGap(range)) this.#onDamage(log, range)
     if (from <= offset && offset < to)
       throw new BrokerError('ERR_DATA_CORRUPT', [from, to, log.label])
-    return undefined
+    return found
   }
 
-  async #nextGoodOffset(
+  async #nextGoodBatch(
     log: Log,
     segment: Segment,
     position: number,
     from: number,
-  ): Promise<number> {
+  ): Promise<FoundBatch | undefined> {
     const following = log.endOf(segment)
     try {
       const file = await this.#files.acquire(segment.path)
       try {
         const found = await findNextBatch(file, position, segment.flushedBytes, from)
-        return Math.min(following, found?.baseOffset ?? following)
+        return found !== undefined && found.baseOffset < following ? found : undefined
       } finally {
         this.#files.release(segment.path)
       }
     } catch (error) {
       if (!hasErrorCode(error, 'ENOENT')) throw error
-      return following
+      return undefined
     }
   }
 }

@@ -54,10 +54,14 @@ describe('a disk that fails', () => {
     ['truncate', 1],
     ['remove', 1],
     ['makeDirectory', 1],
-  ])('%s: acknowledges nothing after a failure, stops once, and starts again', async (kind, step) => {
-    const { struck } = await sweep(kind, step)
-    expect(struck).toBeGreaterThan(kind === 'truncate' ? -1 : 0)
-  }, 60_000)
+  ])(
+    '%s: acknowledges nothing after a failure, stops once, and starts again',
+    async (kind, step) => {
+      const { struck } = await sweep(kind, step)
+      expect(struck).toBeGreaterThan(kind === 'truncate' ? -1 : 0)
+    },
+    60_000,
+  )
 
   it('never bears a sync that finds the disk full', async () => {
     for (let nth = 8; nth < 40; nth += 3) {
@@ -88,7 +92,8 @@ describe('a disk that fails', () => {
       const before = world.disk.counters.failures.read
       life.start()
       await world.scheduler.runUntil(() => life.isDone || life.broker !== undefined)
-      if (world.disk.counters.failures.read > before) expect(life.error).toMatchObject({ code: 'EIO' })
+      if (world.disk.counters.failures.read > before)
+        expect(life.error).toMatchObject({ code: 'EIO' })
       world.losePower()
     }
     await verify(workload)

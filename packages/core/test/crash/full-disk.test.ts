@@ -19,17 +19,21 @@ const fullAt = async (nth: number, kind: 'write' | 'open'): Promise<boolean> => 
 }
 
 describe('a full disk', () => {
-  it.each(['write', 'open'] as const)('refuses by name and loses nothing at every %s', async (kind) => {
-    let nth = 1
-    for (; ; nth++) {
-      try {
-        if (!(await fullAt(nth, kind))) break
-      } catch (error) {
-        throw new Error(`${kind} ${nth}: ${String(error)}`, { cause: error })
+  it.each(['write', 'open'] as const)(
+    'refuses by name and loses nothing at every %s',
+    async (kind) => {
+      let nth = 1
+      for (; ; nth++) {
+        try {
+          if (!(await fullAt(nth, kind))) break
+        } catch (error) {
+          throw new Error(`${kind} ${nth}: ${String(error)}`, { cause: error })
+        }
       }
-    }
-    expect(nth).toBeGreaterThan(10)
-  }, 60_000)
+      expect(nth).toBeGreaterThan(10)
+    },
+    60_000,
+  )
 
   it('goes on reading and deleting, and takes appends again when there is room', async () => {
     const world = newWorld(5)

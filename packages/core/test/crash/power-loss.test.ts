@@ -22,11 +22,15 @@ const crashAfter = async (calls: number, seed: number): Promise<boolean> => {
 }
 
 describe('power loss', () => {
-  it.each([1, 2, 3])('loses nothing acknowledged after any single disk call (seed %d)', async (seed) => {
-    let calls = seed
-    while (!(await crashAfter(calls, 1_000 * seed + calls))) calls += 3
-    expect(calls).toBeGreaterThan(120)
-  }, 60_000)
+  it.each([1, 2, 3])(
+    'loses nothing acknowledged after any single disk call (seed %d)',
+    async (seed) => {
+      let calls = seed
+      while (!(await crashAfter(calls, 1_000 * seed + calls))) calls += 3
+      expect(calls).toBeGreaterThan(120)
+    },
+    60_000,
+  )
 
   it('loses nothing when the recovery itself is cut off, again and again', async () => {
     for (let seed = 1; seed <= 20; seed++) {

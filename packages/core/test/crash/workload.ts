@@ -33,6 +33,8 @@ export interface WorkloadOptions {
   readonly storage?: BrokerOptions['storage']
   /** Appends per round; there are four rounds. */
   readonly rounds?: number
+  /** The broker is not closed at the end, so that the journal is still needed. */
+  readonly isLeftOpen?: boolean
 }
 
 export class Workload {
@@ -95,7 +97,7 @@ export class Workload {
       ])
       if (round === 1) await this.#tolerant(() => this.#delete('doomed'))
     }
-    await broker.close()
+    if (this.#options.isLeftOpen !== true) await broker.close()
   }
 
   /** A refusal by name is an answer; anything else ends the life. */
@@ -164,7 +166,10 @@ export interface VerifyOptions {
 }
 
 /** Opens the directory and holds what is there against what was told. Leaves the node open. */
-export const verify = async (workload: Workload, options: VerifyOptions = {}): Promise<TestNode> => {
+export const verify = async (
+  workload: Workload,
+  options: VerifyOptions = {},
+): Promise<TestNode> => {
   const node = await openNode(workload.world, { storage: { ...options.storage } })
   for (const topic of ['small', 'large']) await verifyTopic(node, workload, topic, options)
   await verifyMemory(node, workload)
