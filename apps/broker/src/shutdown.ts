@@ -11,30 +11,36 @@ import type { RunningServer } from './server.ts'
 const CLOSE_MS_MAX = 30_000
 
 /** Under `npm start` one Ctrl-C arrives twice: from the terminal, and from npm, which passes it on. */
-const SAME_REQUEST_MS = 1_000
+const ECHO_MS_MAX = 1_000
 
-export const runUntilStopped = (
-  server: RunningServer,
-  deadlineMs: number,
-  logger: Logger,
-): Promise<void> =>
-  new Promise((resolve, reject) => {
+/**
+ * Listens from before the start on: a signal that comes while the broker starts stops it as soon as
+ * it has started. The second one exits at once.
+ */
+export const listenForStop = (logger: Logger): Promise<NodeJS.Signals> =>
+  new Promise((resolve) => {
     let askedAtMs: number | undefined
     const onSignal = (signal: NodeJS.Signals): void => {
       if (askedAtMs !== undefined) {
-        if (performance.now() - askedAtMs < SAME_REQUEST_MS) return
+        const isEcho = signal === 'SIGINT' && performance.now() - askedAtMs < ECHO_MS_MAX
+        if (isEcho) return
         logger.warn({ signal }, 'broker.stopped-at-once')
         process.exit(1)
       }
       askedAtMs = performance.now()
-      logger.info({ signal, connections: server.connectionCount(), deadlineMs }, 'broker.stopping')
-      stop(server, deadlineMs, logger).then(resolve, reject)
+      resolve(signal)
     }
     process.on('SIGTERM', onSignal)
     process.on('SIGINT', onSignal)
   })
 
-const stop = async (server: RunningServer, deadlineMs: number, logger: Logger): Promise<void> => {
+export const stopServer = async (
+  server: RunningServer,
+  signal: NodeJS.Signals,
+  deadlineMs: number,
+  logger: Logger,
+): Promise<void> => {
+  logger.info({ signal, connections: server.connectionCount(), deadlineMs }, 'broker.stopping')
   const guard = setTimeout(() => {
     logger.error({ deadlineMs }, 'broker.stop-took-too-long')
     process.exit(1)

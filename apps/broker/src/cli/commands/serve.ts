@@ -5,7 +5,7 @@ import type { ConfigValues } from '../../config/config-table.ts'
 import { createEngineLog, createLogger } from '../../logger.ts'
 import { isLoopbackHost } from '../../net/loopback.ts'
 import { type RunningServer, startServer } from '../../server.ts'
-import { runUntilStopped, stopFatally } from '../../shutdown.ts'
+import { listenForStop, stopFatally, stopServer } from '../../shutdown.ts'
 import { readVersion } from '../../version.ts'
 import { formatBanner } from '../banner.ts'
 import { describeFailure, UsageError } from '../failure.ts'
@@ -26,6 +26,7 @@ export const serve = async (mode: ServeMode, options: Record<string, string>): P
     write: (text) => void process.stdout.write(text),
   })
   stopOnBug()
+  const stopRequest = listenForStop(logger)
   logger.info({ version, dataDir: values.dataDir, pid: process.pid }, 'broker.starting')
   const server = await startServer({
     values,
@@ -36,7 +37,7 @@ export const serve = async (mode: ServeMode, options: Record<string, string>): P
     onFatal: (error) => stopFatally(logger, error),
   })
   announce(mode, version, values, server, (fields) => logger.info(fields, 'broker.ready'))
-  await runUntilStopped(server, values['shutdown.deadline'], logger)
+  await stopServer(server, await stopRequest, values['shutdown.deadline'], logger)
 }
 
 const load = (mode: ServeMode, options: Record<string, string>): Promise<Config> =>
