@@ -13,7 +13,8 @@ import {
 
 /** A copy of the batch whose records all carry `nowMs`. */
 export const withAppendTime = (batch: Uint8Array, nowMs: number): Uint8Array => {
-  const stamped = batch.slice()
+  // Not `slice`: of a Buffer that is a view, and the bytes are only borrowed.
+  const stamped = new Uint8Array(batch)
   writeUint16(stamped, BATCH_ATTRIBUTES_AT, batchAttributes(batch) | TIMESTAMP_TYPE_BIT)
   writeInt64(stamped, BATCH_MAX_TIMESTAMP_AT, nowMs)
   writeUint32(stamped, BATCH_CRC_AT, crc32c(stamped.subarray(BATCH_ATTRIBUTES_AT)))

@@ -29,6 +29,7 @@ import type {
   SubscriptionSink,
   TopicHandle,
 } from './operations.ts'
+import { checkProducerRules } from './producer-rules.ts'
 import { asBrokerError, failedResult } from './read-results.ts'
 import { PushSubscription } from './subscription.ts'
 
@@ -162,6 +163,7 @@ export class Session implements EngineSession {
       batchBytesMax: effectiveBatchBytesMax(settings),
       recordsPerBatchMax: RECORDS_PER_BATCH_MAX,
     })
+    checkProducerRules(operation.bytes)
     const isStamped = settings.timestampType === 'append'
     const now = this.#environment.clock.now()
     const bytes = isStamped ? withAppendTime(operation.bytes, now) : operation.bytes
