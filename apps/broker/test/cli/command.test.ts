@@ -4,6 +4,7 @@ import { type BrokerProcess, startBroker } from '@millrace/testing'
 import {
   type CommandOptions,
   type CommandResult,
+  killLeftOvers,
   resultOf,
   run,
   spawnCommand,
@@ -24,6 +25,8 @@ const millrace = (args: readonly string[], options: CommandOptions = {}): Promis
 
 const readAll = async (topic: string): Promise<string> =>
   (await millrace(['sub', topic, '--no-follow'])).stdout
+
+afterEach(killLeftOvers)
 
 describe('pub and sub', () => {
   it('publish one record and print it with LF', async () => {

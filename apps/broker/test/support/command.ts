@@ -7,6 +7,8 @@ import { join } from 'node:path'
 
 const command = join(__dirname, '../../bin/millrace.js')
 
+const running = new Set<ChildProcess>()
+
 export interface CommandResult {
   readonly code: number | null
   readonly stdout: string
@@ -25,9 +27,17 @@ export const spawnCommand = (
   if (!existsSync(join(__dirname, '../../dist/main.js'))) {
     throw new Error('the command is not built: run `npx tsc -b apps/broker` first')
   }
-  return spawn(process.execPath, [command, ...args], {
+  const child = spawn(process.execPath, [command, ...args], {
     env: { ...process.env, NO_COLOR: '1', MILLRACE_URL: '', ...env },
   })
+  running.add(child)
+  child.on('close', () => running.delete(child))
+  return child
+}
+
+/** A test that failed half way must not leave a broker behind. */
+export const killLeftOvers = (): void => {
+  for (const child of running) child.kill('SIGKILL')
 }
 
 export const resultOf = (child: ChildProcess): Promise<CommandResult> =>
