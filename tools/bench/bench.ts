@@ -1,0 +1,153 @@
+/**
+ * What a question works with: sizes, fresh brokers and workers, and the costs of a stretch of work.
+ * Everything handed out is ended by `close`, also when a question failed.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type BrokerCounters, BrokerUnderTest } from './broker-under-test.ts'
+import { cpuMsOf } from './process-stat.ts'
+import type { Latencies } from './statistics.ts'
+import { Worker } from './worker.ts'
+
+const REPEATS = 5
+const PROBE_MS = 1_500
+const QUICK_PROBE_MS = 50
+const QUICK_RUN_MS = 150
+
+export interface BenchOptions {
+  readonly isQuick: boolean
+  readonly repeats: number | undefined
+  readonly directory: string
+  readonly profileDirectory: string | undefined
+}
+
+/** What a stretch of work has cost, and what came out of it. */
+export interface Costs<T> {
+  readonly result: T
+  readonly brokerCpuMs: number
+  readonly generatorCpuMs: number
+  readonly counters: BrokerCounters
+}
+
+export class Bench {
+  readonly isQuick: boolean
+  readonly repeats: number
+  /** Made for this run, removed at its end. */
+  readonly directory: string
+  readonly #environment: NodeJS.ProcessEnv
+  readonly #workers = new Set<Worker>()
+  readonly #brokers = new Set<BrokerUnderTest>()
+  #lastName = 0
+
+  private constructor(options: BenchOptions, directory: string) {
+    this.isQuick = options.isQuick
+    this.repeats = options.repeats ?? (options.isQuick ? 1 : REPEATS)
+    this.directory = directory
+    this.#environment = environmentOf(options.profileDirectory)
+  }
+
+  static async open(options: BenchOptions): Promise<Bench> {
+    return new Bench(options, await mkdtemp(join(options.directory, 'millrace-bench-')))
+  }
+
+  /** A name that was not used before, for a topic, a file or a directory. */
+  name(prefix: string): string {
+    return `${prefix}-${++this.#lastName}`
+  }
+
+  path(prefix: string): string {
+    return join(this.directory, this.name(prefix))
+  }
+
+  /** How long a run of a contender lasts. */
+  runMs(fullMs: number): number {
+    return this.isQuick ? QUICK_RUN_MS : fullMs
+  }
+
+  /** A count, or a small one that only shows that it works. */
+  size(full: number, quick: number): number {
+    return this.isQuick ? quick : full
+  }
+
+  worker(role: string): Worker {
+    const worker = new Worker(role, this.#environment)
+    this.#workers.add(worker)
+    return worker
+  }
+
+  async broker(options: { syncDelayMs?: number; dataDir?: string } = {}): Promise<BrokerUnderTest> {
+    const broker = await BrokerUnderTest.start({
+      dataDir: options.dataDir ?? this.path('data'),
+      syncDelayMs: options.syncDelayMs ?? 0,
+      environment: this.#environment,
+    })
+    this.#brokers.add(broker)
+    return broker
+  }
+
+  /** The bare sync loop on the directory of the bench. */
+  async probeSync(syncDelayMs = 0, fullMs = PROBE_MS): Promise<Latencies> {
+    const worker = this.worker('sync-loop')
+    const durationMs = this.isQuick ? QUICK_PROBE_MS : fullMs
+    const latencies = await worker.run('syncLoop', {
+      path: this.path('sync'),
+      durationMs,
+      syncDelayMs,
+    })
+    await this.#closeWorker(worker)
+    return latencies
+  }
+
+  /** CPU of the broker and of the generator, and the broker's counters, while `work` runs. */
+  async costsOf<T>(
+    broker: BrokerUnderTest,
+    generator: Worker,
+    work: () => Promise<T>,
+  ): Promise<Costs<T>> {
+    const before = await broker.counters()
+    const [brokerMs, generatorMs] = [await cpuMsOf(broker.pid), await cpuMsOf(generator.pid)]
+    const result = await work()
+    const brokerCpuMs = (await cpuMsOf(broker.pid)) - brokerMs
+    const generatorCpuMs = (await cpuMsOf(generator.pid)) - generatorMs
+    const after = await broker.counters()
+    return { result, brokerCpuMs, generatorCpuMs, counters: difference(after, before) }
+  }
+
+  /** Ends what one question has left. */
+  async closeAll(): Promise<void> {
+    for (const worker of [...this.#workers]) await this.#closeWorker(worker)
+    for (const broker of [...this.#brokers]) {
+      this.#brokers.delete(broker)
+      await broker.close()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.closeAll()
+    await rm(this.directory, { recursive: true, force: true })
+  }
+
+  async #closeWorker(worker: Worker): Promise<void> {
+    this.#workers.delete(worker)
+    await worker.close()
+  }
+}
+
+const difference = (after: BrokerCounters, before: BrokerCounters): BrokerCounters => ({
+  syncs: after.syncs - before.syncs,
+  groups: after.groups - before.groups,
+  directAppends: after.directAppends - before.directAppends,
+  bytesAppended: after.bytesAppended - before.bytesAppended,
+  recoverySeconds: after.recoverySeconds,
+})
+
+const environmentOf = (profileDirectory: string | undefined): NodeJS.ProcessEnv => {
+  if (profileDirectory === undefined) return process.env
+  const hook = pathToFileURL(join(import.meta.dirname, 'profile-hook.js')).href
+  return {
+    ...process.env,
+    BENCH_PROFILE_DIR: profileDirectory,
+    NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import ${hook}`.trim(),
+  }
+}

@@ -1,0 +1,21 @@
+/** Every question of the bench, in the order they are asked. */
+import type { Question } from '../question.ts'
+import { catchUp } from './catch-up.ts'
+import { latency } from './latency.ts'
+import { memory } from './memory.ts'
+import { partitions } from './partitions.ts'
+import { produce } from './produce.ts'
+import { smallRecords } from './small-records.ts'
+import { start } from './start.ts'
+import { topics } from './topics.ts'
+
+export const questions: readonly Question[] = [
+  produce,
+  smallRecords,
+  partitions,
+  topics,
+  catchUp,
+  latency,
+  start,
+  memory,
+]

@@ -1,0 +1,59 @@
+/** What a worker can do, and the messages between it and whoever ordered it. */
+import { consumeRaw } from './consume-raw.ts'
+import { consumeWithClient } from './consume-with-client.ts'
+import { receiveFile, sendBytes } from './copy-client.ts'
+import { serveCopy } from './copy-server.ts'
+import { serveFile } from './file-server.ts'
+import { produceAtRate } from './produce-at-rate.ts'
+import { produceRaw } from './produce-raw.ts'
+import { produceWithClient } from './produce-with-client.ts'
+import { syncLoop } from './sync-loop.ts'
+
+/** Tells something before the end: a port, a count. */
+export type Report = (progress: number) => void
+
+export interface Tasks {
+  readonly consumeRaw: typeof consumeRaw
+  readonly consumeWithClient: typeof consumeWithClient
+  readonly produceAtRate: typeof produceAtRate
+  readonly produceRaw: typeof produceRaw
+  readonly produceWithClient: typeof produceWithClient
+  readonly receiveFile: typeof receiveFile
+  readonly sendBytes: typeof sendBytes
+  readonly serveCopy: typeof serveCopy
+  readonly serveFile: typeof serveFile
+  readonly syncLoop: typeof syncLoop
+}
+
+export type TaskName = keyof Tasks
+export type ParametersOf<Name extends TaskName> = Parameters<Tasks[Name]>[0]
+export type ResultOf<Name extends TaskName> = Awaited<ReturnType<Tasks[Name]>>
+
+const tasks: Tasks = {
+  consumeRaw,
+  consumeWithClient,
+  produceAtRate,
+  produceRaw,
+  produceWithClient,
+  receiveFile,
+  sendBytes,
+  serveCopy,
+  serveFile,
+  syncLoop,
+}
+
+export interface Order {
+  readonly id: number
+  readonly name: TaskName
+  readonly parameters: unknown
+}
+
+export type Answer =
+  | { readonly id: number; readonly progress: number }
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly failure: string }
+
+export const runTask = (name: TaskName, parameters: unknown, report: Report): Promise<unknown> => {
+  const run = tasks[name] as (parameters: unknown, report: Report) => Promise<unknown>
+  return run(parameters, report)
+}
