@@ -83,6 +83,7 @@ export class Journal {
   #idleTimer: TimerHandle | undefined
   /** An empty group is due, to say that the last one is durable. */
   #isClaimDue = false
+  #claimed: () => void = () => undefined
   #lastGroup: number
   #durableGroup: number
   bytesSinceCheckpoint = 0
@@ -122,6 +123,16 @@ export class Journal {
     this.#schedule()
   }
 
+  /** Says durably what is durable, in a group of its own; resolves also when there is no room. */
+  claim(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#claimed = resolve
+      this.#isClaimDue = true
+      this.#schedule()
+    })
+  }
+
   /** Stops everything: what was not told durable never will be. */
   fail(error: unknown): void {
     if (this.#failure !== undefined) return
@@ -129,6 +140,7 @@ export class Journal {
     this.#idleTimer?.cancel()
     this.#hooks.onFailure(error)
     this.#releaseControls(error)
+    this.#claimed()
   }
 
   /** Appends are told nothing any more; the engine's own work must not wait for ever. */
@@ -185,9 +197,12 @@ export class Journal {
     const directFiles = await this.#writeDirects()
     const items = gathered.filter((item) => !item.isRefused)
     if (items.length === 0 && !this.#isClaimDue) return
-    this.#isClaimDue = false
+    if (items.length === 0) this.#isClaimDue = false
     const file = await this.#writeToJournal(items)
-    if (file === undefined) return
+    if (file === undefined) {
+      if (items.length === 0) this.#claimed()
+      return
+    }
     this.#unsynced.push({ sequence: this.#lastGroup, items, journalFile: file, directFiles })
   }
 
@@ -325,6 +340,7 @@ export class Journal {
     for (const group of groups) {
       this.#durableGroup = group.sequence
       isClaimNeeded ||= group.items.length > 0
+      if (group.items.length === 0) this.#claimed()
       this.#hooks.onDurable(group.items)
     }
     if (isClaimNeeded) this.#armIdleTimer()

@@ -311,6 +311,8 @@ export class LogStore {
     if (this.#failure === undefined) {
       try {
         await this.#checkpointer.run()
+        // Without it a damaged table would pass for a torn one, and what it vouches for with it.
+        await this.journal.claim()
       } catch (error) {
         if (!isDiskFull(error)) this.#fail(error)
       }
