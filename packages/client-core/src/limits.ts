@@ -11,12 +11,6 @@ export const TIMEOUT_MS_MAX = 3_600_000
 
 /** Requests that wait behind the broker's `inFlightCountMax`. */
 export const WAITING_REQUESTS_MAX = 10_000
-/** What `inFlightCountMax` is taken for when the broker names none. */
-export const IN_FLIGHT_COUNT_DEFAULT = 256
-
-/** A subscription that a program forgot must not grow a list for ever. */
-export const SUBSCRIPTIONS_MAX = 10_000
-
 /** With its head it fits one frame of the default size. */
 export const BATCH_BYTES_DEFAULT = 255 * 1024
 export const BATCH_BYTES_MIN = 256

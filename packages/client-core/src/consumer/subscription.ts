@@ -80,9 +80,8 @@ export class Subscription implements DeliverySink {
     const { connection } = this.#session
     connection.addDeliverySink(this.#id, this)
     try {
-      const subscribed = await this.#session.call(Opcode.SUBSCRIBE, body, decodeSubscribed, {
-        signal,
-      })
+      const decode = (answer: Uint8Array): Subscribed => this.#readAnswer(answer)
+      const subscribed = await this.#session.call(Opcode.SUBSCRIBE, body, decode, { signal })
       this.#isSubscribed = true
       return subscribed
     } catch (error) {
@@ -134,6 +133,13 @@ export class Subscription implements DeliverySink {
   onEnd(error: BrokerError): void {
     this.#end ??= error
     this.#wake()
+  }
+
+  #readAnswer(body: Uint8Array): Subscribed {
+    const subscribed = decodeSubscribed(body)
+    if (subscribed.subscription === this.#id) return subscribed
+    const text = `it confirms subscription ${subscribed.subscription} for ${this.#id}`
+    throw new BrokerError('ERR_MALFORMED_BODY', [text])
   }
 
   /** A delivery without batches only moves the position: it needs no place of its own. */

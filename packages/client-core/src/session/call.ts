@@ -1,5 +1,5 @@
 /** One request as a promise: for control requests and fetches, never per message. */
-import { BrokerError } from '@millrace/codec'
+import type { BrokerError } from '@millrace/codec'
 import { abortedError } from '../errors.ts'
 import type { Connection } from './connection.ts'
 import type { AnswerSink } from './request-map.ts'

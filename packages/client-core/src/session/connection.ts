@@ -324,10 +324,8 @@ export class Connection {
       case Opcode.DELIVER:
         return this.#deliverySinkOf(frame).onDeliver(frame.body, frame.isOwned)
       case Opcode.PING:
-        // A view of a chunk does not outlive this call.
-        return this.send(Opcode.PONG, frame.correlation, [
-          new Uint8Array(decodePing(frame.body).echo),
-        ])
+        // At most 64 bytes, so copied into the frame at once: the view need not last.
+        return this.send(Opcode.PONG, frame.correlation, [decodePing(frame.body).echo])
       case Opcode.SUBSCRIPTION_END:
         return this.#onSubscriptionEnd(frame)
       case Opcode.GO_AWAY:

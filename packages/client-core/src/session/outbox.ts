@@ -23,9 +23,9 @@ export class Outbox {
     this.#bytes += chunk.length
   }
 
-  /** Whether something was written. */
+  /** Whether something was written. Not while it is blocked. */
   flush(link: Link): boolean {
-    if (this.#isBlocked || this.#chunks.length === 0) return false
+    if (this.#chunks.length === 0) return false
     const chunks = this.#chunks
     const bytes = this.#bytes
     this.#chunks = []

@@ -264,6 +264,18 @@ describe('an end', () => {
     expect((await readAll(consumer)).sort()).toEqual(['a', 'b', 'c'])
   })
 
+  it('with follow: false may come in the middle of a batch', async () => {
+    const { consume, put, broker } = await stage()
+    put(0, 'a', 'b', 'c')
+    broker.intercept = (request) => {
+      if (request.opcode !== Opcode.LIST_OFFSETS) return false
+      const offsets = [{ partition: 0, offset: 2, timestamp: -1, highWatermark: 2 }]
+      broker.reply(request, protocol.encodeOffsetsListed({ offsets }))
+      return true
+    }
+    expect(await readAll(consume({ follow: false }))).toEqual(['a', 'b'])
+  })
+
   it('with follow: false comes at once on an empty topic, and when it begins at the end', async () => {
     const { consume, put } = await stage(2)
     expect(await readAll(consume({ follow: false }))).toEqual([])
@@ -473,8 +485,20 @@ describe('the options of a consumer', () => {
   })
 })
 
-describe('an error that is not the broker’s', () => {
-  it('of the subscription answer ends the connection and the iteration', async () => {
+describe('an answer that is not one', () => {
+  it('because it confirms another subscription ends the connection', async () => {
+    const { consume, broker, client } = await stage()
+    broker.intercept = (request) => {
+      if (request.opcode !== Opcode.SUBSCRIBE) return false
+      const subscribed = { subscription: 9, topic: 't', partitions: [] }
+      broker.reply(request, protocol.encodeSubscribed(subscribed))
+      return true
+    }
+    expect(await textOf(consume().ready())).toContain('it confirms subscription 9 for 1')
+    expect(client.isOpen).toBe(false)
+  })
+
+  it('because it cannot be read ends the connection and the iteration', async () => {
     const { consume, broker, client } = await stage()
     broker.intercept = (request) => {
       if (request.opcode !== Opcode.SUBSCRIBE) return false

@@ -79,10 +79,29 @@ describe('after a retriable failure', () => {
     expect(stored()).toEqual(['a', 'b', 'c', 'd'])
   })
 
+  it('what failed goes before what was full and waited', async () => {
+    const { producer, held, refuse, accept, platform, stored } = await stage({
+      inFlightBatchesMax: 1,
+      batchBytesMax: 256,
+    })
+    const texts = ['a', 'b', 'c'].map((text) => text.repeat(150))
+    producer.write(texts[0] as string)
+    await settle()
+    for (const text of texts.slice(1)) producer.write(text)
+    const flushing = producer.flush()
+    await refuse(0)
+    platform.advance(100)
+    await settle()
+    for (const index of [1, 2, 3]) await accept(index)
+    await flushing
+    expect(held).toHaveLength(4)
+    expect(stored()).toEqual(texts)
+  })
+
   it('waits before the resend, longer each time, and not beyond two seconds', async () => {
     const { sendEach, refuse, held, platform } = await stage()
     platform.randomValue = 0.999_999
-    await sendEach('a')
+    void (await sendEach('a'))
     const waits: number[] = []
     for (let attempt = 0; attempt < 8; attempt++) {
       await refuse(attempt)

@@ -217,6 +217,19 @@ describe('a broker that misbehaves', () => {
   })
 })
 
+describe('a broker that claims it may send 4 GiB at once', () => {
+  it('is not believed', async () => {
+    const { broker, client } = await openFake((fake) => {
+      fake.connected = { ...fake.connected, bodyBytesMax: 0xffff_ffff }
+    })
+    const body = new Uint8Array(protocol.BODY_BYTES_MAX + 1)
+    broker.push(Opcode.DELIVER, 1, body)
+    expect((await client.closed)?.message).toContain(
+      `body of ${body.length} bytes exceeds the limit of ${protocol.BODY_BYTES_MAX}`,
+    )
+  })
+})
+
 describe('a broker that goes away', () => {
   it('still answers what was asked, and gets nothing new', async () => {
     const fixture = await openFake()

@@ -130,9 +130,10 @@ export class FakeBroker {
   push(opcode: number, correlation: number, body?: Uint8Array, channel = 0): void {
     const parts = body === undefined ? [] : [body]
     const limit = this.connected.frameBytesMax
-    protocol.splitBody(opcode, channel, correlation, parts, limit, (chunk) => {
-      this.link?.receive(chunk)
-    })
+    const chunks: Uint8Array[] = []
+    protocol.splitBody(opcode, channel, correlation, parts, limit, (chunk) => chunks.push(chunk))
+    // In one chunk: a frame that lies whole in it is lent to the client, not given.
+    this.link?.receive(joinBytes(chunks))
   }
 
   /** Bytes as they are, whatever they mean. */
