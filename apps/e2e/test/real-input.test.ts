@@ -125,6 +125,7 @@ const isSame = (bytes: Uint8Array | null, line: Buffer): boolean =>
 /** Each line once over all partitions, in order within each; the keys right and in their partition. */
 class LineCheck {
   readonly #last = new Map<number, number>()
+  readonly #seen = new Uint8Array(loops * lines.count)
   readonly #isKeyed: boolean
   readonly problems: string[] = []
   count = 0
@@ -141,6 +142,8 @@ class LineCheck {
     this.count++
     const where = `at ${partition}/${offset}`
     if (index <= last) this.#note(`line ${index} after line ${last} ${where}`)
+    if (this.#seen[index] !== 0) this.#note(`line ${index} is not sent, or again ${where}`)
+    this.#seen[index] = 1
     if (!isSame(bytes, lines.line(index))) this.#note(`other bytes than line ${index} ${where}`)
     const wantedKey = this.#isKeyed ? keys.key(index) : null
     if (wantedKey === null ? key !== null : !isSame(key, wantedKey))

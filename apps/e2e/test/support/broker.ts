@@ -8,7 +8,10 @@ import { join } from 'node:path'
 import { eventually } from './eventually.ts'
 import { hasEnded, repositoryRoot } from './shell.ts'
 
-export const millrace = join(repositoryRoot, 'apps', 'broker', 'bin', 'millrace.js')
+/** MILLRACE_E2E_COMMAND names another build, to see that a test fails when it should. */
+export const millrace =
+  process.env['MILLRACE_E2E_COMMAND'] ??
+  join(repositoryRoot, 'apps', 'broker', 'bin', 'millrace.js')
 
 export interface Launch {
   readonly dataDir: string

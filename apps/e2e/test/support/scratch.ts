@@ -1,4 +1,7 @@
-/** A directory of a test's own, away when the test file is done. */
+/**
+ * A directory of a test's own, away when the test file is done; with MILLRACE_E2E_KEEP=1 it stays, for
+ * a look at what a failure left.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +19,9 @@ export const createScratch = (name: string): Scratch => {
   return {
     path,
     next: (child) => join(path, `${child}-${++count}`),
-    remove: () => rmSync(path, { recursive: true, force: true }),
+    remove: () => {
+      if (process.env['MILLRACE_E2E_KEEP'] === '1') process.stdout.write(`    kept: ${path}\n`)
+      else rmSync(path, { recursive: true, force: true })
+    },
   }
 }
