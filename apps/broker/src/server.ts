@@ -19,8 +19,10 @@ import type { ConfigValues } from './config/config-table.ts'
 import { createHealthRoutes } from './http/health.ts'
 import { HttpServer } from './http/http-server.ts'
 import { createMetricsRoute } from './http/metrics.ts'
+import { throttleLog } from './log-throttle.ts'
 import { NativeGateway } from './native/native-gateway.ts'
 import { CoarseTimers } from './net/coarse-timers.ts'
+import { type FileBudget, fitToFileLimit, wishedFiles } from './net/file-budget.ts'
 import { MemoryBudget } from './net/memory-budget.ts'
 import { SlabPool } from './net/slab-pool.ts'
 import { ConnectionCounter, TcpListener } from './net/tcp-listener.ts'
@@ -36,6 +38,8 @@ export interface ServerOptions {
   readonly openBroker: OpenBroker
   /** The engine can no longer keep its promises: end the process. */
   readonly onFatal: (error: BrokerError) => void
+  /** File descriptors that the process may open. */
+  readonly openFilesMax: number
   /** In development a gateway's busy port is a warning, never the native one. */
   readonly isBusyGatewayFatal: boolean
 }
@@ -94,6 +98,7 @@ const topicDefaultsOf = (
 
 const brokerOptionsOf = (
   values: ConfigValues,
+  files: FileBudget,
   onFatal: (error: BrokerError) => void,
 ): BrokerOptions => ({
   directory: values.dataDir,
@@ -107,15 +112,20 @@ const brokerOptionsOf = (
     unflushedBytesMax: values['storage.unflushedBytes'],
     deleteGraceMs: values['storage.deleteGrace'],
     ballastBytes: values['storage.ballastBytes'],
-    openFilesMax: values['storage.openFiles'],
+    openFilesMax: files.storageFiles,
   },
   onFatal,
 })
 
 export const startServer = async (options: ServerOptions): Promise<RunningServer> => {
   const { values, environment } = options
-  const broker = await options.openBroker(brokerOptionsOf(values, options.onFatal), environment)
-  const server = new Server(options, broker)
+  const files = shareFiles(options)
+  const brokerOptions = brokerOptionsOf(values, files, options.onFatal)
+  const broker = await options.openBroker(brokerOptions, environment)
+  const { clock, timers, random, disk } = environment
+  const log = throttleLog(environment.log, clock)
+  const ownEnvironment = { clock, timers, random, disk, log }
+  const server = new Server({ ...options, environment: ownEnvironment }, broker, files)
   try {
     await server.listen()
   } catch (error) {
@@ -123,6 +133,16 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     throw error
   }
   return server
+}
+
+const shareFiles = ({ values, openFilesMax, environment }: ServerOptions): FileBudget => {
+  const wished = wishedFiles(values['limits.connections'], values['storage.openFiles'])
+  const files = fitToFileLimit(wished, openFilesMax)
+  if (files.connections < wished.connections || files.storageFiles < wished.storageFiles) {
+    const reason = 'the process may open too few files for the settings: raise ulimit -n'
+    environment.log.warn('limits.lowered', { openFilesMax, ...files, reason })
+  }
+  return files
 }
 
 class Server implements RunningServer {
@@ -136,13 +156,13 @@ class Server implements RunningServer {
   #isServing = false
   #stopped: Promise<void> | undefined
 
-  constructor(options: ServerOptions, broker: Broker) {
+  constructor(options: ServerOptions, broker: Broker, files: FileBudget) {
     const { values, environment, version } = options
     const timers = new CoarseTimers(environment.clock, environment.timers)
     const memory = new MemoryBudget(values['limits.bufferBytes'])
     this.#options = options
     this.broker = broker
-    this.#counter = new ConnectionCounter(values['limits.connections'])
+    this.#counter = new ConnectionCounter(files.connections)
     this.#native = new NativeGateway(
       {
         brokerVersion: version,
@@ -153,7 +173,7 @@ class Server implements RunningServer {
       memory,
     )
     this.#nativeListener = this.#createNativeListener(timers, memory)
-    this.#http = this.#createHttpServer()
+    this.#http = this.#createHttpServer(files.httpConnections)
   }
 
   connectionCount(): number {
@@ -182,8 +202,9 @@ class Server implements RunningServer {
     if (values.readyFile !== '') removeReadyFile(values.readyFile)
     this.#nativeListener.stopAccepting()
     await this.#native.close(deadlineMs)
-    await this.broker.close()
+    // A closed engine has no status to show.
     this.#http.close()
+    await this.broker.close()
   }
 
   async #bind(
@@ -239,13 +260,14 @@ class Server implements RunningServer {
     })
   }
 
-  #createHttpServer(): HttpServer {
+  #createHttpServer(connectionsMax: number): HttpServer {
     const { values, environment, version } = this.#options
     const status = () => this.broker.status()
     const port = values['http.port']
     return new HttpServer({
       host: values.host,
       port: port === 'off' ? 0 : port,
+      connectionsMax,
       log: environment.log,
       routes: {
         ...createHealthRoutes({ version, status, isServing: () => this.#isServing }),

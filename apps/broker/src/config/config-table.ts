@@ -117,7 +117,7 @@ export const configTable = {
     CONNECTIONS_COUNT_DEFAULT,
     1,
     1_000_000,
-    'Connections to all listeners together.',
+    'Connections to all listeners but HTTP together, which has 256 of its own.',
   ),
   'limits.handshakeTime': duration(
     HANDSHAKE_MS_DEFAULT,

@@ -5,12 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { EngineLog } from '@millrace/core'
-import {
-  HTTP_CONNECTIONS_COUNT_MAX,
-  HTTP_HEADER_BYTES_MAX,
-  HTTP_REQUEST_MS_MAX,
-  HTTP_URL_CHARACTERS_MAX,
-} from '../limits.ts'
+import { HTTP_HEADER_BYTES_MAX, HTTP_REQUEST_MS_MAX, HTTP_URL_CHARACTERS_MAX } from '../limits.ts'
 
 export interface HttpAnswer {
   readonly status: number
@@ -23,6 +18,7 @@ export type HttpRoute = (query: URLSearchParams) => HttpAnswer
 export interface HttpServerOptions {
   readonly host: string
   readonly port: number
+  readonly connectionsMax: number
   readonly log: EngineLog
   readonly routes: Readonly<Record<string, HttpRoute>>
 }
@@ -48,7 +44,7 @@ export class HttpServer {
       noDelay: true,
     }
     this.#server = createServer(limits, (request, response) => this.#handle(request, response))
-    this.#server.maxConnections = HTTP_CONNECTIONS_COUNT_MAX
+    this.#server.maxConnections = options.connectionsMax
     this.#server.on('clientError', (error, socket) => refuseForeign(error, socket))
   }
 
@@ -106,7 +102,13 @@ export class HttpServer {
       const known = Object.keys(routes).join(', ')
       return jsonAnswer(404, { error: `there is nothing here: try one of ${known}` })
     }
-    return route(new URLSearchParams(query))
+    try {
+      return route(new URLSearchParams(query))
+    } catch (error) {
+      const reason = error as Error
+      this.#options.log.error('http.route-failed', { path, stack: String(reason.stack) })
+      return jsonAnswer(500, { error: 'internal error' })
+    }
   }
 }
 

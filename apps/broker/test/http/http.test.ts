@@ -45,6 +45,14 @@ it('is live and not ready while it drains', async () => {
   expect((await get('/readyz')).status).toBe(503)
 })
 
+it('survives a check that fails', async () => {
+  fake.broker.status = () => {
+    throw new Error('on purpose')
+  }
+  expect((await get('/readyz')).status).toBe(500)
+  expect((await get('/livez')).status).toBe(200)
+})
+
 it('answers what is not there, and other methods', async () => {
   expect((await get('/nothing')).status).toBe(404)
   expect((await get('/__proto__')).status).toBe(404)

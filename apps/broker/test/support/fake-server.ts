@@ -28,6 +28,7 @@ export const startFakeServer = async (changes: Partial<ConfigValues> = {}): Prom
     environment,
     openBroker: () => Promise.resolve(broker),
     onFatal: () => undefined,
+    openFilesMax: 100_000,
     isBusyGatewayFatal: true,
   })
   const { native = 0, http = 0 } = server.ports

@@ -29,6 +29,7 @@ export const startRealServer = async (changes: Partial<ConfigValues> = {}): Prom
     onFatal: (error) => {
       throw error
     },
+    openFilesMax: 100_000,
     isBusyGatewayFatal: true,
   })
   const { native = 0, http = 0 } = server.ports

@@ -3,6 +3,7 @@ import { createNodeEnvironment, openBroker } from '@millrace/core'
 import { type Config, loadConfig } from '../../config/config.ts'
 import type { ConfigValues } from '../../config/config-table.ts'
 import { createEngineLog, createLogger } from '../../logger.ts'
+import { readOpenFilesMax } from '../../net/file-budget.ts'
 import { isLoopbackHost } from '../../net/loopback.ts'
 import { type RunningServer, startServer } from '../../server.ts'
 import { listenForStop, stopFatally, stopServer } from '../../shutdown.ts'
@@ -33,6 +34,7 @@ export const serve = async (mode: ServeMode, options: Record<string, string>): P
     version,
     environment: createNodeEnvironment({ log: createEngineLog(logger) }),
     openBroker,
+    openFilesMax: readOpenFilesMax(),
     isBusyGatewayFatal: mode === 'start',
     onFatal: (error) => stopFatally(logger, error),
   })
