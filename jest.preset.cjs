@@ -7,7 +7,7 @@ module.exports = {
     customExportConditions: ['@millrace/source', 'node', 'node-addons', 'require', 'default'],
   },
   transform: {
-    '^.+\\.ts$': [
+    '^.+\\.[tj]s$': [
       '@swc/jest',
       {
         swcrc: false,
@@ -17,5 +17,7 @@ module.exports = {
       },
     ],
   },
+  // These come as ES modules only, and Jest loads CommonJS.
+  transformIgnorePatterns: ['/node_modules/(?!@platformatic/(wasm-utils|dynamic-buffer)/)'],
   cacheDirectory: `${__dirname}/node_modules/.cache/jest`,
 }

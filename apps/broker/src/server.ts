@@ -5,7 +5,8 @@
  *
  * Order: engine, then listeners, then the ready file; a stop goes the other way.
  */
-import type { BrokerError } from '@millrace/codec'
+import { compressionCodecs, type BatchCompression, type BrokerError } from '@millrace/codec'
+import { createCompression } from '@millrace/compression'
 import type {
   Broker,
   BrokerOptions,
@@ -99,8 +100,10 @@ const topicDefaultsOf = (
 const brokerOptionsOf = (
   values: ConfigValues,
   files: FileBudget,
+  compression: BatchCompression,
   onFatal: (error: BrokerError) => void,
 ): BrokerOptions => ({
+  compression,
   directory: values.dataDir,
   autoCreateTopics: values['topics.autoCreate'],
   topicDefaults: topicDefaultsOf(values),
@@ -120,7 +123,8 @@ const brokerOptionsOf = (
 export const startServer = async (options: ServerOptions): Promise<RunningServer> => {
   const { values, environment } = options
   const files = shareFiles(options)
-  const brokerOptions = brokerOptionsOf(values, files, options.onFatal)
+  const compression = await createCompression()
+  const brokerOptions = brokerOptionsOf(values, files, compression, options.onFatal)
   const broker = await options.openBroker(brokerOptions, environment)
   const { clock, timers, random, disk } = environment
   const log = throttleLog(environment.log, clock)
@@ -228,6 +232,7 @@ class Server implements RunningServer {
     const { log } = environment
     const limits = limitsOf(values)
     const services: Services = {
+      codecs: Object.keys(compressionCodecs),
       broker: this.broker,
       authenticator: anonymousAuthenticator,
       authorizer: allowAllAuthorizer,

@@ -113,7 +113,12 @@ export const fetchMessages = async <T>(
   const messages = readMessages(
     batches,
     { topic, partition, codec },
-    { fromOffset, endOffset: Infinity, verifyChecksums: options.verifyChecksums ?? true },
+    {
+      fromOffset,
+      endOffset: Infinity,
+      verifyChecksums: options.verifyChecksums ?? true,
+      compression: session.platform.compression,
+    },
   )
   const { highWatermark, earliestOffset, nextOffset } = head
   return { messages, highWatermark, earliestOffset, nextOffset }

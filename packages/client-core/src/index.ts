@@ -34,6 +34,10 @@ export type {
   ProduceResult,
   ProducerMessage,
 } from './producer/producer-message.ts'
-export type { ProducerDurability, ProducerOptions } from './producer/producer-options.ts'
+export type {
+  CompressionName,
+  ProducerDurability,
+  ProducerOptions,
+} from './producer/producer-options.ts'
 export type { BrokerAddress, Link, LinkHandlers, Transport } from './transport.ts'
 export type { WaitOptions } from './wait.ts'

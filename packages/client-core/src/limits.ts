@@ -44,3 +44,6 @@ export const FETCH_WAIT_MS_MAX = 600_000
 
 export const RETRY_INITIAL_MS = 50
 export const RETRY_CEILING_MS = 2_000
+
+/** A single compressed batch that inflates beyond this is not read, in bytes. */
+export const INFLATED_BYTES_MAX: number = 64 * 1_048_576

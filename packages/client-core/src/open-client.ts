@@ -65,7 +65,7 @@ export const openClient = async (
   try {
     if (signal.aborted) throw asBrokerError(signal.reason)
     await connectLink(transport, address, connection, signal)
-    const connected = await handshake(connection, options)
+    const connected = await handshake(connection, options, platform.compression !== undefined)
     return new Client(new BrokerSession(platform, options, connection, connected))
   } catch (error) {
     connection.fail(closedError('the connection'))

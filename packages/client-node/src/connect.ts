@@ -7,7 +7,7 @@ import {
   parseUrl,
   resolveOptions,
 } from '@millrace/client-core'
-import { nodePlatform } from './node-platform.ts'
+import { loadNodePlatform } from './node-platform.ts'
 import { tcpTransport } from './tcp-transport.ts'
 
 const urlFromEnvironment = (): string => process.env['MILLRACE_URL'] || URL_DEFAULT
@@ -22,5 +22,6 @@ const urlFromEnvironment = (): string => process.env['MILLRACE_URL'] || URL_DEFA
  */
 export const connect = async (url?: string, options: ConnectOptions = {}): Promise<Client> => {
   const { address, namespace } = parseUrl(url ?? urlFromEnvironment())
-  return openClient(tcpTransport, nodePlatform, address, resolveOptions(options, namespace))
+  const resolved = resolveOptions(options, namespace)
+  return openClient(tcpTransport, await loadNodePlatform(), address, resolved)
 }

@@ -1,6 +1,6 @@
 /** The Millrace SDK for Node. */
 export { connect } from './connect.ts'
-export { nodePlatform } from './node-platform.ts'
+export { loadNodePlatform } from './node-platform.ts'
 export { tcpTransport } from './tcp-transport.ts'
 export {
   type AbortOptions,
@@ -30,6 +30,7 @@ export {
   type Partitioner,
   type PayloadCodec,
   type Producer,
+  type CompressionName,
   type ProducerDurability,
   type ProducerErrorEvent,
   type ProducerEvents,

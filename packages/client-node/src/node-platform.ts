@@ -1,7 +1,8 @@
-/** Clock, timers and dice of Node. */
+/** Clock, timers, dice and compression of Node. */
 import type { Platform } from '@millrace/client-core'
+import { createCompression } from '@millrace/compression'
 
-export const nodePlatform: Platform = {
+const base: Platform = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   setTimer: (run, delayMs) => {
@@ -12,3 +13,9 @@ export const nodePlatform: Platform = {
   defer: (run) => void setImmediate(run),
   random: () => Math.random(),
 }
+
+/** The codecs are loaded with the first connection. */
+export const loadNodePlatform = async (): Promise<Platform> => ({
+  ...base,
+  compression: await createCompression(),
+})

@@ -96,6 +96,11 @@ export {
   timestampTypeOf,
   writeBatchPrefix,
 } from './record-batch/batch-header.ts'
+export {
+  deflateBatch,
+  inflateBatch,
+  type BatchCompression,
+} from './record-batch/compressed-batch.ts'
 export { scanBatch } from './record-batch/batch-scan.ts'
 export type { DecodedRecord, RecordHeader, RecordInput } from './record-batch/record.ts'
 export { RecordBatchBuilder, type RecordBatchOptions } from './record-batch/record-batch-builder.ts'

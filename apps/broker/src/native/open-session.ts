@@ -1,4 +1,5 @@
 /** What a session has once its peer is known: everything the requests of an open session work on. */
+import { compressionCodecs } from '@millrace/codec'
 import type { Caller, EngineSession } from '@millrace/core'
 import { FetchQueue } from './fetch-queue.ts'
 import { HandleTable } from './handle-table.ts'
@@ -15,13 +16,24 @@ export interface OpenSession {
   readonly subscriptions: SubscriptionSet
 }
 
-export const createOpenSession = (session: NativeSession, caller: Caller): OpenSession => {
+/** Names that a client may list and this version does not know are left out. */
+const codecNumbers = (names: readonly string[]): number[] =>
+  Object.entries(compressionCodecs)
+    .filter(([name]) => name === 'none' || names.includes(name))
+    .map(([, codec]) => codec)
+
+export const createOpenSession = (
+  session: NativeSession,
+  caller: Caller,
+  codecs: readonly string[],
+): OpenSession => {
   const { output, services } = session
   const { limits, broker } = services
   const engine = broker.openSession({
     ...caller,
     inFlightCountMax: limits.inFlightCountMax,
     inFlightBytesMax: limits.inFlightBytesMax,
+    codecs: codecNumbers(codecs),
     onCompletions: (completions, count) => intake.onCompletions(completions, count),
     onWritable: () => intake.onWritable(),
   })

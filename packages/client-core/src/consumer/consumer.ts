@@ -42,7 +42,12 @@ export class Consumer<T> implements AsyncIterable<Message<T>, undefined> {
     this.#options = resolveConsumeOptions(options)
     this.#onClosed = onClosed
     this.#subscription = this.#makeSubscription()
-    this.#feed = new MessageFeed(topic, this.#options, this.#subscription)
+    this.#feed = new MessageFeed(
+      topic,
+      this.#options,
+      this.#subscription,
+      session.platform.compression,
+    )
     this.#listenToSignal()
   }
 

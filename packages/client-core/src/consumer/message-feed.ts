@@ -4,6 +4,7 @@
  *
  * Invariant: no offset is given out twice, and credit goes back only for what was given out whole.
  */
+import type { BatchCompression } from '@millrace/codec'
 import type { ResolvedConsumeOptions } from './consumer-options.ts'
 import type { Delivery } from './delivery-queue.ts'
 import type { Message } from './message.ts'
@@ -14,6 +15,7 @@ export class MessageFeed<T> {
   readonly #topic: string
   readonly #options: ResolvedConsumeOptions<T>
   readonly #subscription: Subscription
+  readonly #compression: BatchCompression | undefined
   /** The next offset of each partition, behind everything that was given out whole. */
   readonly #positions = new Map<number, number>()
   /** Where each partition ends with `follow: false`; `undefined` when there is no end. */
@@ -22,7 +24,13 @@ export class MessageFeed<T> {
   #index = 0
   #current: Delivery | undefined
 
-  constructor(topic: string, options: ResolvedConsumeOptions<T>, subscription: Subscription) {
+  constructor(
+    topic: string,
+    options: ResolvedConsumeOptions<T>,
+    subscription: Subscription,
+    compression: BatchCompression | undefined,
+  ) {
+    this.#compression = compression
     this.#topic = topic
     this.#options = options
     this.#subscription = subscription
@@ -108,7 +116,9 @@ export class MessageFeed<T> {
     // A partition that joined later begins at its start.
     const fromOffset = this.#positions.get(partition) ?? 0
     const source = { topic: this.#topic, partition, codec }
-    return readMessages(delivery.bytes, source, { fromOffset, endOffset, verifyChecksums })
+    const compression = this.#compression
+    const range = { fromOffset, endOffset, verifyChecksums, compression }
+    return readMessages(delivery.bytes, source, range)
   }
 
   #settle(): void {

@@ -10,10 +10,13 @@ import {
   batchCrc,
   batchTotalBytes,
   crc32c,
+  inflateBatch,
   isControl,
   scanBatch,
+  type BatchCompression,
 } from '@millrace/codec'
 import { explain } from '../errors.ts'
+import { INFLATED_BYTES_MAX } from '../limits.ts'
 import { Message, type MessageSource } from './message.ts'
 
 export interface ReadRange {
@@ -22,6 +25,8 @@ export interface ReadRange {
   /** What is here and above is not wanted; Infinity for all. */
   readonly endOffset: number
   readonly verifyChecksums: boolean
+  /** `undefined`: a compressed batch is ERR_UNSUPPORTED_CODEC. */
+  readonly compression: BatchCompression | undefined
 }
 
 const checkBatch = (bytes: Uint8Array, at: number, verifyChecksums: boolean): number => {
@@ -37,12 +42,14 @@ const checkBatch = (bytes: Uint8Array, at: number, verifyChecksums: boolean): nu
 
 const readBatch = <T>(
   messages: Message<T>[],
-  bytes: Uint8Array,
-  at: number,
+  batch: Uint8Array,
   source: MessageSource<T>,
   range: ReadRange,
 ): void => {
-  const cursor = new RecordCursor(bytes, at)
+  const { compression } = range
+  const readable =
+    compression === undefined ? batch : inflateBatch(batch, compression, INFLATED_BYTES_MAX)
+  const cursor = new RecordCursor(readable)
   while (cursor.next()) {
     const { offset } = cursor
     if (offset < range.fromOffset) continue
@@ -64,7 +71,8 @@ export const readMessages = <T>(
   while (at < bytes.length) {
     const totalBytes = checkBatch(bytes, at, range.verifyChecksums)
     // Markers of transactions are not messages.
-    if (!isControl(batchAttributes(bytes, at))) readBatch(messages, bytes, at, source, range)
+    const batch = bytes.subarray(at, at + totalBytes)
+    if (!isControl(batchAttributes(batch))) readBatch(messages, batch, source, range)
     at += totalBytes
   }
   return messages

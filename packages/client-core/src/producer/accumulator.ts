@@ -2,7 +2,7 @@
  * Messages in, batches out: chooses the partition, counts what is buffered, and lets the pipelines
  * send once per turn of the event loop. It makes no promise; `Producer` does.
  */
-import type { BrokerError } from '@millrace/codec'
+import { deflateBatch, type BrokerError } from '@millrace/codec'
 import { PRODUCE_HEAD_BYTES, type TopicOpened, WantedDurability } from '@millrace/protocol'
 import { Opcode, writeProduceHead } from '@millrace/protocol'
 import { asBrokerError } from '../errors.ts'
@@ -138,6 +138,14 @@ export class Accumulator<T> implements PipelineHost, TurnTask {
     for (const pipeline of this.#pipelines) pipeline?.failInFlight(error)
   }
 
+  /** The batch as it goes out. */
+  compress(batch: Uint8Array): Uint8Array {
+    const { compressionCodec } = this.#options
+    const { compression } = this.platform
+    if (compressionCodec === 0 || compression === undefined) return batch
+    return deflateBatch(batch, compression, compressionCodec)
+  }
+
   transmit(partition: number, batch: OutgoingBatch): void {
     const opened = this.#opened as TopicOpened
     const head = new Uint8Array(PRODUCE_HEAD_BYTES)
@@ -189,7 +197,7 @@ export class Accumulator<T> implements PipelineHost, TurnTask {
   }
 
   onSettled(batch: OutgoingBatch, partition: number, error: BrokerError | undefined): void {
-    this.#bufferedBytes -= batch.bytes.length
+    this.#bufferedBytes -= batch.bufferedBytes
     if (error !== undefined) {
       const { unheardCount } = batch
       if (unheardCount > 0) this.#listener.onUnheard(error, partition, unheardCount)

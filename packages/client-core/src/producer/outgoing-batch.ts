@@ -32,6 +32,8 @@ export class OutgoingBatch implements AnswerSink {
   readonly #produced: Produced
   readonly count: number
   readonly bytes: Uint8Array
+  /** What it counts for while it waits: its size before compression. */
+  readonly bufferedBytes: number
   readonly deadlineMs: number
   /** By position in the batch; empty when every message came through `write`. */
   readonly waiters: readonly (SendWaiter | undefined)[]
@@ -41,7 +43,14 @@ export class OutgoingBatch implements AnswerSink {
   attempt: number
   failure: BrokerError | undefined
 
-  constructor(owner: BatchOwner, bytes: Uint8Array, draft: BatchDraft, deadlineMs: number) {
+  constructor(
+    owner: BatchOwner,
+    bytes: Uint8Array,
+    bufferedBytes: number,
+    draft: BatchDraft,
+    deadlineMs: number,
+  ) {
+    this.bufferedBytes = bufferedBytes
     this.#owner = owner
     this.#produced = createProduced()
     this.count = draft.count

@@ -40,6 +40,7 @@ export interface PipelineHost {
   readonly batchBytesMax: number
   /** False while the topic is not open: keep what there is. */
   readonly isOpen: boolean
+  compress(batch: Uint8Array): Uint8Array
   /** Sends it; throws when the connection takes nothing. */
   transmit(partition: number, batch: OutgoingBatch): void
   /** Calls `pump` at the end of the turn. */
@@ -137,7 +138,9 @@ export class PartitionPipeline implements BatchOwner {
     if (this.#draft.count === 0) return
     const { platform, deliveryTimeoutMs } = this.#host
     const deadlineMs = platform.monotonicMs() + deliveryTimeoutMs
-    this.#sealed.push(new OutgoingBatch(this, this.#builder.build(), this.#draft, deadlineMs))
+    const built = this.#builder.build()
+    const bytes = this.#host.compress(built)
+    this.#sealed.push(new OutgoingBatch(this, bytes, built.length, this.#draft, deadlineMs))
     this.#builder.reset()
     this.#draft = createDraft()
     this.mayCloseOpen = false

@@ -1,5 +1,5 @@
 /** What `client.producer(topic, options)` takes, with its defaults. */
-import type { RecordHeader } from '@millrace/codec'
+import { BrokerError, compressionCodecs, type RecordHeader } from '@millrace/codec'
 import { WantedDurability } from '@millrace/protocol'
 import { checkInteger } from '../check.ts'
 import { invalidArgument } from '../errors.ts'
@@ -13,6 +13,8 @@ import type { Partitioner } from './partitioner.ts'
  * does not wait for the disk; `none`, sent and forgotten, errors included.
  */
 export type ProducerDurability = 'topic' | 'memory' | 'none'
+
+export type CompressionName = keyof typeof compressionCodecs
 
 export interface ProducerOptions<T> {
   /** How payloads become bytes. Default: `json`. */
@@ -34,6 +36,11 @@ export interface ProducerOptions<T> {
   readonly deliveryTimeoutMs?: number
   /** Default: `topic`. */
   readonly durability?: ProducerDurability
+  /**
+   * How batches are compressed; one that would not get smaller goes out as it is. Default: `none`.
+   * ERR_UNSUPPORTED_CODEC when this platform or the broker cannot.
+   */
+  readonly compression?: CompressionName
   /** Go before each message's own. */
   readonly headers?: HeadersInput
   /** Create the topic on first use, where the broker allows it. Default: true. */
@@ -49,6 +56,8 @@ export interface ResolvedProducerOptions<T> {
   readonly bufferedBytesMax: number
   readonly deliveryTimeoutMs: number
   readonly durability: WantedDurability
+  /** As in the batch's attributes; 0 for none. */
+  readonly compressionCodec: number
   readonly headers: readonly RecordHeader[]
   readonly createTopic: boolean
 }
@@ -99,13 +108,22 @@ const resolveNumbers = (options: NumberOptions): Required<NumberOptions> => {
   }
 }
 
+/** `available`: what this platform can and the broker takes. */
+const resolveCompression = (name: CompressionName, available: readonly string[]): number => {
+  if (Object.hasOwn(compressionCodecs, name) && available.includes(name))
+    return compressionCodecs[name]
+  throw new BrokerError('ERR_UNSUPPORTED_CODEC', [name])
+}
+
 export const resolveProducerOptions = <T>(
   options: ProducerOptions<T>,
+  available: readonly string[] = ['none'],
 ): ResolvedProducerOptions<T> => ({
   ...resolveNumbers(options),
   codec: resolveCodec(options.codec),
   partitioner: options.partitioner,
   durability: resolveDurability(options.durability ?? 'topic'),
   headers: options.headers === undefined ? [] : toRecordHeaders(options.headers),
+  compressionCodec: resolveCompression(options.compression ?? 'none', ['none', ...available]),
   createTopic: options.createTopic ?? true,
 })

@@ -7,7 +7,7 @@ import type { TopicOpened } from '@millrace/protocol'
 import { Emitter, type Listener } from '../emitter.ts'
 import { abortedError, asBrokerError, closedError } from '../errors.ts'
 import { BUFFERED_BYTES_FACTOR_MAX } from '../limits.ts'
-import type { BrokerSession } from '../session/broker-session.ts'
+import { type BrokerSession, codecsOf } from '../session/broker-session.ts'
 import { type WaitOptions, Waiters, abortable } from '../wait.ts'
 import { Accumulator, type AccumulatorListener } from './accumulator.ts'
 import { FieldEncoder, type MessageFields } from './message-fields.ts'
@@ -58,7 +58,7 @@ export class Producer<T> implements AccumulatorListener {
     onClosed: (producer: Producer<T>) => void,
   ) {
     this.#session = session
-    this.#options = resolveProducerOptions(options)
+    this.#options = resolveProducerOptions(options, codecsOf(session))
     this.topic = topic
     this.#encoder = new FieldEncoder(session.platform, this.#options)
     this.#accumulator = new Accumulator(session, topic, this.#options, this)

@@ -9,6 +9,10 @@ import { type CallOptions, call } from './call.ts'
 import type { Connection } from './connection.ts'
 import { TopicHandles } from './topic-handles.ts'
 
+/** The compressions that both this platform and the broker have. */
+export const codecsOf = (session: BrokerSession): readonly string[] =>
+  session.platform.compression === undefined ? ['none'] : session.connected.codecs
+
 export class BrokerSession {
   readonly platform: Platform
   readonly options: ResolvedOptions

@@ -1,5 +1,5 @@
 /** CONNECT, and AUTHENTICATE for as long as the broker asks. Ends with an established connection. */
-import { BrokerError } from '@millrace/codec'
+import { BrokerError, compressionCodecs } from '@millrace/codec'
 import {
   BODY_BYTES_MAX,
   type Connected,
@@ -21,7 +21,7 @@ export const CLIENT_VERSION = '0.1.0'
 
 const AUTHENTICATION_STEPS_MAX = 16
 
-const connectBody = (options: ResolvedOptions): Uint8Array =>
+const connectBody = (options: ResolvedOptions, codecs: readonly string[]): Uint8Array =>
   encodeConnect({
     versions: PROTOCOL_VERSIONS,
     namespace: options.namespace,
@@ -29,7 +29,7 @@ const connectBody = (options: ResolvedOptions): Uint8Array =>
     initial: options.authenticator?.initial,
     client: { name: options.clientName, version: CLIENT_VERSION },
     features: [],
-    codecs: ['none'],
+    codecs,
     heartbeatMs: options.heartbeatMs,
     frameBytesMax: options.frameBytesMax,
   })
@@ -79,8 +79,9 @@ const authenticate = async (
 export const handshake = async (
   connection: Connection,
   options: ResolvedOptions,
+  canInflate: boolean,
 ): Promise<Connected> => {
-  const body = connectBody(options)
+  const body = connectBody(options, canInflate ? Object.keys(compressionCodecs) : ['none'])
   if (options.namespace === '') throw invalidArgument('namespace', 'it is empty')
   const timeoutMs = options.connectTimeoutMs
   const decode = (answer: Uint8Array): Connected => accept(connection, answer)

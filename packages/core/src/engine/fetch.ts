@@ -9,10 +9,13 @@ import type { LogReader } from '../log/log-reader.ts'
 import type { Topic } from '../topic/topic.ts'
 import type { Cancellable, FetchOperation, ReadResult } from './operations.ts'
 import { asBrokerError, failedResult, resultOf } from './read-results.ts'
+import { readableSlice, type Readability } from './readable-slice.ts'
 
 export interface FetchTarget {
   readonly topic: Topic
   readonly log: Log
+  /** `undefined`: the peer reads every codec. */
+  readonly readability?: Readability | undefined
 }
 
 export class PendingFetch implements Cancellable {
@@ -98,7 +101,7 @@ export class PendingFetch implements Cancellable {
       const slice =
         this.#reader.readTail(log, offset, bytesMax) ??
         (await this.#reader.read(log, offset, bytesMax))
-      return resultOf(log, slice)
+      return resultOf(log, readableSlice(slice, this.#target.readability))
     } catch (error) {
       // Behind a damaged range there may be more: the answer says where to go on.
       return failedResult(log, log.gapAt(offset)?.to ?? offset, asBrokerError(error))

@@ -48,7 +48,8 @@ export class LocalBroker implements Broker {
   openSession(options: SessionOptions): EngineSession {
     this.#checkOpen()
     const { environment, store, registry } = this.#parts
-    const session = new Session(environment, store, registry, options, (closed) =>
+    const { compression } = this.#parts.options
+    const session = new Session(environment, store, registry, options, compression, (closed) =>
       this.#sessions.delete(closed),
     )
     this.#sessions.add(session)

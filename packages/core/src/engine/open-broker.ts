@@ -22,6 +22,7 @@ const storeOptionsOf = (options: BrokerOptions): StoreOptions => {
     tailBytesMax: Math.min(TAIL_BYTES_MAX, storage.unflushedBytesMax),
     writeBehindBytes: Math.floor(storage.unflushedBytesMax / 4),
     poison: options.poisonFreedBuffers ?? false,
+    compression: options.compression,
   }
 }
 

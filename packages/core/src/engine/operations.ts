@@ -9,7 +9,7 @@
  * - Completions never run inside the call. Appends complete in submit order within a session.
  *   Reads complete when they are ready, in any order.
  */
-import type { BrokerError } from '@millrace/codec'
+import type { BatchCompression, BrokerError } from '@millrace/codec'
 
 export type Durability = 'memory' | 'replicated' | 'persisted'
 
@@ -114,6 +114,10 @@ export interface SessionOptions {
   readonly namespace: string
   readonly inFlightCountMax: number
   readonly inFlightBytesMax: number
+  /**
+   * Codec numbers of batches that the peer can read; what it cannot is inflated for it. Default: all.
+   */
+  readonly codecs?: readonly number[]
   /** `completions[0..count)` in submit order. Array and objects are reused after the call. */
   onCompletions(completions: readonly AppendCompletion[], count: number): void
   /** Credit is there again after a refused submit. */
@@ -275,6 +279,8 @@ export interface BrokerOptions {
   /** Defaults for new topics. */
   readonly topicDefaults?: Partial<TopicSettings> & { readonly partitions?: number }
   readonly storage?: Partial<StorageOptions>
+  /** Without it only uncompressed batches are taken. */
+  readonly compression?: BatchCompression
   /** Freed buffers are overwritten, so that a view kept too long shows. For tests. */
   readonly poisonFreedBuffers?: boolean
   /**

@@ -8,7 +8,9 @@ import {
   batchBaseTimestamp,
   batchMaxTimestamp,
   batchRecordCount,
+  compressionCodecs,
   validateBatch,
+  type BatchCompression,
 } from '@millrace/codec'
 import type { Environment } from '../environment/environment.ts'
 import type { LogStore } from '../log/store.ts'
@@ -31,8 +33,10 @@ import type {
 } from './operations.ts'
 import { checkProducerRules } from './producer-rules.ts'
 import { asBrokerError, failedResult } from './read-results.ts'
+import type { Readability } from './readable-slice.ts'
 import { PushSubscription } from './subscription.ts'
 
+const everyCodec: readonly number[] = Object.values(compressionCodecs)
 const RECORDS_PER_BATCH_MAX = 1_000_000
 const TICKETS_KEPT_MAX = 1_024
 
@@ -50,6 +54,8 @@ export class Session implements EngineSession {
   readonly #reads = new Set<Cancellable>()
   readonly #complete = (): void => this.#deliverCompletions()
   readonly #forget = (read: Cancellable): void => void this.#reads.delete(read)
+  readonly #acceptedCodecs: readonly number[]
+  readonly #readability: Readability | undefined
   #inFlightBytes = 0
   #isDeliveryScheduled = false
   #isRefusing = false
@@ -60,6 +66,7 @@ export class Session implements EngineSession {
     store: LogStore,
     registry: TopicRegistry,
     options: SessionOptions,
+    compression: BatchCompression | undefined,
     onClosed: (session: Session) => void,
   ) {
     this.#environment = environment
@@ -67,6 +74,10 @@ export class Session implements EngineSession {
     this.#registry = registry
     this.#options = options
     this.#onClosed = onClosed
+    this.#acceptedCodecs = compression === undefined ? [compressionCodecs.none] : everyCodec
+    const { codecs } = options
+    const readsAll = codecs === undefined || everyCodec.every((codec) => codecs.includes(codec))
+    this.#readability = compression === undefined || readsAll ? undefined : { compression, codecs }
   }
 
   append(operation: AppendOperation): boolean {
@@ -162,6 +173,7 @@ export class Session implements EngineSession {
     validateBatch(operation.bytes, {
       batchBytesMax: effectiveBatchBytesMax(settings),
       recordsPerBatchMax: RECORDS_PER_BATCH_MAX,
+      codecs: this.#acceptedCodecs,
     })
     checkProducerRules(operation.bytes)
     const isStamped = settings.timestampType === 'append'
@@ -185,7 +197,7 @@ export class Session implements EngineSession {
     if (topic === undefined || topic.definition.id !== handle.generation)
       return new Failure(stale())
     const log = topic.logs[partition]
-    if (log !== undefined) return { topic, log }
+    if (log !== undefined) return { topic, log, readability: this.#readability }
     const { name, logIds } = topic.definition
     const isKnown = partition >= 0 && partition < logIds.length
     return new Failure(

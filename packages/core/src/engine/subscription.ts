@@ -11,6 +11,7 @@ import type { LogSlice } from '../log/log-slice.ts'
 import type { FetchTarget } from './fetch.ts'
 import type { PartitionSubscription, SubscribeOperation, SubscriptionSink } from './operations.ts'
 import { asBrokerError, resultOf } from './read-results.ts'
+import { readableSlice } from './readable-slice.ts'
 
 const BYTES_PER_TURN_MAX = 1_048_576
 
@@ -115,9 +116,10 @@ export class PushSubscription implements PartitionSubscription {
       slice.release()
       return
     }
-    this.#offset = slice.nextOffset
-    this.#creditBytes -= slice.byteLength
-    this.#sink.deliver(this.partition, resultOf(log, slice))
+    const readable = readableSlice(slice, this.#target.readability)
+    this.#offset = readable.nextOffset
+    this.#creditBytes -= readable.byteLength
+    this.#sink.deliver(this.partition, resultOf(log, readable))
   }
 
   #end(error: BrokerError): void {

@@ -87,6 +87,8 @@ export interface ConnectionLimits {
 }
 
 export interface Services {
+  /** The codecs this broker takes, by their names in the protocols. */
+  readonly codecs: readonly string[]
   readonly broker: Broker
   readonly authenticator: Authenticator
   readonly authorizer: Authorizer

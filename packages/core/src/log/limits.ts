@@ -31,6 +31,9 @@ export const READ_CHUNK_BYTES_MIN = 16_384
 /** Read from a segment at once, at most, unless one batch is larger. */
 export const READ_CHUNK_BYTES_MAX = 1_048_576
 
+/** A single compressed batch that inflates beyond this is refused to who needs its records. */
+export const INFLATED_BYTES_MAX = 64 * 1_048_576
+
 export const defaultStorageOptions: StorageOptions = {
   journalFileBytes: 32 * 1024 * 1024,
   checkpointBytes: 96 * 1024 * 1024,

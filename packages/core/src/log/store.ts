@@ -7,6 +7,7 @@
  * the rules that need more than one of them: back-pressure, a full disk, a failed one.
  */
 import { BrokerError, isBrokerError } from '@millrace/codec'
+import type { BatchCompression } from '@millrace/codec'
 import type { Environment } from '../environment/environment.ts'
 import type { RecoveryReport, StorageOptions } from '../engine/operations.ts'
 import { Arena } from './arena.ts'
@@ -36,6 +37,8 @@ export interface StoreOptions extends StorageOptions {
   readonly writeBehindBytes: number
   /** Freed buffers are overwritten, so that a view kept too long shows. For tests. */
   readonly poison: boolean
+  /** For the records of compressed batches. */
+  readonly compression?: BatchCompression | undefined
 }
 
 export interface StoreHooks {
@@ -141,7 +144,7 @@ export class LogStore {
       this.#noteDamage(log, range),
     )
     this.reader = new LogReader(parts.arena, this.#segmentReader)
-    this.times = new TimeSearch(this.reader, this.#indexes)
+    this.times = new TimeSearch(this.reader, this.#indexes, options.compression)
     this.journal = this.#createJournal(recovered.lastGroup)
     // What was replayed is replayed again until a checkpoint covers it: dying over and over must
     // not make the next recovery longer and longer.

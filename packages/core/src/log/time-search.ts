@@ -1,6 +1,13 @@
 /** Finds the first record that is as late as a timestamp. */
-import { RecordCursor, batchMaxTimestamp, batchTotalBytes } from '@millrace/codec'
+import {
+  RecordCursor,
+  batchMaxTimestamp,
+  batchTotalBytes,
+  inflateBatch,
+  type BatchCompression,
+} from '@millrace/codec'
 import type { IndexLoader } from './index-loader.ts'
+import { INFLATED_BYTES_MAX } from './limits.ts'
 import type { Log } from './log.ts'
 import type { LogReader } from './log-reader.ts'
 import type { LogSlice } from './log-slice.ts'
@@ -15,10 +22,12 @@ export interface FoundRecord {
 export class TimeSearch {
   readonly #reader: LogReader
   readonly #indexes: IndexLoader
+  readonly #compression: BatchCompression | undefined
 
-  constructor(reader: LogReader, indexes: IndexLoader) {
+  constructor(reader: LogReader, indexes: IndexLoader, compression: BatchCompression | undefined) {
     this.#reader = reader
     this.#indexes = indexes
+    this.#compression = compression
   }
 
   /** `undefined` when every visible record is older. Damaged ranges are passed over. */
@@ -33,7 +42,7 @@ export class TimeSearch {
       const slice = await this.#read(log, offset)
       if (slice === undefined) continue
       try {
-        const found = firstAtOrAfter(slice, timestamp, offset)
+        const found = firstAtOrAfter(slice, timestamp, offset, this.#compression)
         if (found !== undefined) return found
         if (slice.nextOffset <= offset) return undefined
         offset = slice.nextOffset
@@ -71,15 +80,26 @@ export class TimeSearch {
   }
 }
 
+/** Times stand in each record: a compressed batch has to be inflated for this one look. */
+const readable = (
+  part: Uint8Array,
+  at: number,
+  compression: BatchCompression | undefined,
+): Uint8Array => {
+  const batch = part.subarray(at, at + batchTotalBytes(part, at))
+  return compression === undefined ? batch : inflateBatch(batch, compression, INFLATED_BYTES_MAX)
+}
+
 const firstAtOrAfter = (
   slice: LogSlice,
   timestamp: number,
   from: number,
+  compression: BatchCompression | undefined,
 ): FoundRecord | undefined => {
   for (const part of slice.parts) {
     for (let at = 0; at < part.length; at += batchTotalBytes(part, at)) {
       if (batchMaxTimestamp(part, at) < timestamp) continue
-      const cursor = new RecordCursor(part, at)
+      const cursor = new RecordCursor(readable(part, at, compression))
       while (cursor.next())
         if (cursor.timestamp >= timestamp && cursor.offset >= from)
           return { offset: cursor.offset, timestamp: cursor.timestamp }

@@ -114,7 +114,11 @@ const accept = (
   session.handshake = undefined
   const caller = { principal, namespace: handshake.connect.namespace }
   const { frameBytesMax, heartbeatMs } = connected
-  session.enterOpen(createOpenSession(session, caller), frameBytesMax, heartbeatMs)
+  session.enterOpen(
+    createOpenSession(session, caller, handshake.connect.codecs),
+    frameBytesMax,
+    heartbeatMs,
+  )
 }
 
 const agree = (session: NativeSession, { connect, version }: Handshake): Connected => {
@@ -127,7 +131,7 @@ const agree = (session: NativeSession, { connect, version }: Handshake): Connect
     authenticated: true,
     mechanisms: services.authenticator.mechanisms,
     features: [],
-    codecs: ['none'],
+    codecs: services.codecs,
     heartbeatMs: negotiateHeartbeat(connect.heartbeatMs, settings.heartbeatMs),
     frameBytesMax: negotiateFrameBytes(connect.frameBytesMax, frameBytesMax),
     bodyBytesMax,
