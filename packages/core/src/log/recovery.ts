@@ -322,7 +322,7 @@ class Recovery {
     }
     const isThere = entry.kind === EntryKind.marker ? !isDamaged : await this.#isInSegment(entry)
     await this.#logs.jump(log, segment, entry.position + entry.length)
-    this.#parts.writeBehind.markUnsynced(segment, log)
+    if (segment.isCreated) this.#parts.writeBehind.markUnsynced(segment, log)
     log.nextOffset = entry.nextOffset
     if (!isThere) this.#putAside(log, entry.baseOffset, entry.nextOffset)
   }
