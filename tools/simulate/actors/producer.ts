@@ -242,6 +242,7 @@ export class Producer {
     if (flaw !== 'none') simulation.coverage.add('refused batch')
     if (FLAW_CODES[flaw].includes(code) || hasFaulted || fatal !== undefined) return
     if (code === 'ERR_STORAGE_FULL' && wasFull) return
+    if (code === 'ERR_DATA_CORRUPT' && simulation.damage.wasJournalDamaged) return
     if (TOPIC_IS_GONE.includes(code) && this.#isGone(topic)) return
     if (code === 'ERR_CLOSED' && this.#life.isEnding) return
     simulation.violate('I11', `${append.log}: an append failed without a cause: ${code}`)
