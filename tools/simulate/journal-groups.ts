@@ -5,10 +5,11 @@
  * The last group written is claimed by no one yet. Damage to it cannot be told from a torn write, not
  * by any recovery, so the simulator does not do it.
  */
-import { readUint32, readUint64 } from '@millrace/codec'
+import { crc32c, readUint32, readUint64 } from '@millrace/codec'
 
 const ALIGNMENT_BYTES = 512
 const FILE_MAGIC = [0x4d, 0x52, 0x4a, 0x4f, 0x55, 0x52, 0x4e, 0x4c]
+const INCARNATION_AT = 12
 const GROUP_MAGIC = 0x4d524750
 const GROUP_HEADER_BYTES = 48
 const ENTRY_BYTES = 64
@@ -50,8 +51,14 @@ const markedIn = (bytes: Uint8Array, position: number, entryCount: number): Mark
   return places
 }
 
-const groupAt = ({ path, bytes }: JournalBytes, position: number): JournalGroup => {
+/** `undefined` when there is none, or one whose header or entries are torn. */
+const groupAt = ({ path, bytes }: JournalBytes, position: number): JournalGroup | undefined => {
+  if (readUint32(bytes, position) !== GROUP_MAGIC) return undefined
   const entryCount = readUint32(bytes, position + 24)
+  const end = position + GROUP_HEADER_BYTES + ENTRY_BYTES * entryCount
+  if (end > bytes.length) return undefined
+  const crc = crc32c(bytes.subarray(position + 8, end), readUint32(bytes, INCARNATION_AT))
+  if (crc !== readUint32(bytes, position + 4)) return undefined
   const payloadBytes = readUint32(bytes, position + 28)
   return {
     path,
@@ -71,8 +78,7 @@ const groupsIn = (file: JournalBytes): JournalGroup[] => {
   const firstGroup = readUint64(bytes, 24)
   let position = ALIGNMENT_BYTES
   while (position + GROUP_HEADER_BYTES <= bytes.length) {
-    const isMarked = readUint32(bytes, position) === GROUP_MAGIC
-    const group = isMarked ? groupAt(file, position) : undefined
+    const group = groupAt(file, position)
     const isNext = group?.sequence === firstGroup + groups.length
     if (group !== undefined && isNext) groups.push(group)
     const end = group !== undefined && isNext ? position + group.byteLength : position + 1

@@ -88,6 +88,8 @@ export class Producer {
     if (handle === undefined) return
     const append = await this.#append(topic, handle, partition, true)
     while (append?.state === 'pending') await this.#life.pause(500)
+    // Damage to the journal may have taken the partition itself.
+    if (this.#life.simulation.damage.wasJournalDamaged) return
     if (append !== undefined && append.state !== 'acknowledged' && this.#life.fatal === undefined) {
       this.#life.simulation.violate(
         'I11',

@@ -108,6 +108,8 @@ export class LogStore {
   readonly recovery: RecoveryReport
   #nextLogId: number
   #isFlushing = false
+  /** Appends were told to wait, and not yet that there is room. */
+  #wasCongested = false
   #isFlushDue = false
   #failure: BrokerError | undefined
   #tellFailed: () => void = () => undefined
@@ -241,6 +243,7 @@ export class LogStore {
     this.batchesAppended++
     this.bytesAppended += view.length
     this.#parts.unflushed.bytes += view.length
+    this.#wasCongested ||= this.isCongested
     if (log.isVolatile) this.#acceptVolatile(log)
     else this.journal.submit(batch)
     return batch
@@ -431,6 +434,8 @@ export class LogStore {
     if (this.#failure !== undefined || this.#isClosed) return
     if (this.#fullDisk.isFull) return
     if (this.#parts.unflushed.bytes > this.#options.writeBehindBytes) void this.#flushAll()
+    // A direct append flushes by itself, and nobody else would tell of the room that it made.
+    else if (this.#wasCongested) this.#tellRoom()
     if (this.journal.bytesSinceCheckpoint > this.#options.checkpointBytes) this.#startCheckpoint()
   }
 
@@ -468,7 +473,9 @@ export class LogStore {
   }
 
   #tellRoom(): void {
-    if (!this.isCongested && this.#failure === undefined) this.#hooks.onRoom()
+    if (this.isCongested || this.#failure !== undefined) return
+    this.#wasCongested = false
+    this.#hooks.onRoom()
   }
 
   /** Work that nobody waits for failed: a full disk is borne, anything else ends the store. */
