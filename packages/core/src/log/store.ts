@@ -197,6 +197,14 @@ export class LogStore {
     return this.#logs.get(id)
   }
 
+  /**
+   * The metadata names this log. The crash story: its creation was in a damaged journal group, and its
+   * id would be given to another log, which two topics then call theirs.
+   */
+  noteLogId(id: number): void {
+    this.#nextLogId = Math.max(this.#nextLogId, id + 1)
+  }
+
   /** A new log with an id that was never used. Its creation precedes everything in it. */
   createLog(settings: LogSettings, options: { isVolatile: boolean }): Log {
     const log = this.#newLog(this.#nextLogId++, settings, options.isVolatile)
