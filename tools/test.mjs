@@ -16,7 +16,7 @@ await runSuites([
   { ...preparation('packages', ensureInstalled), isRequired: true },
   { ...preparation('debian packages', ensureDebianPackages), isRequired: true },
   ...checkSuites,
-  simulate(seeds),
-  mutants(2_000),
+  simulate(seeds, isDeep),
+  mutants(2_000, isDeep),
   endToEnd(isDeep),
 ])

@@ -58,7 +58,8 @@ const askAll = async (
       sections.push(section)
       say(sectionLines(section, given.isQuick))
     } catch (error) {
-      failures.push({ name: question.name, reason: (error as Error).message })
+      const [reason = ''] = (error as Error).message.split('\n')
+      failures.push({ name: question.name, reason })
       say(['', `${question.name} failed: ${String((error as Error).stack)}`])
     }
   }

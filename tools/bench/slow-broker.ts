@@ -8,6 +8,8 @@ import { createNodeEnvironment, openBroker } from '@millrace/core'
 import { slowDisk } from './slow-disk.ts'
 
 const SHUTDOWN_MS = 5_000
+/** As most systems allow; the bench opens a thousand logs and few connections. */
+const OPEN_FILES_MAX = 16_384
 
 const pathsByFlag: Readonly<Record<string, ConfigPath>> = {
   host: 'host',
@@ -40,6 +42,7 @@ const main = async (): Promise<void> => {
     version: 'bench',
     environment: { ...environment, disk: slowDisk(environment.disk, delayMs) },
     openBroker,
+    openFilesMax: OPEN_FILES_MAX,
     isBusyGatewayFatal: true,
     onFatal: (error) => {
       console.error(error)

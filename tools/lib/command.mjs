@@ -29,18 +29,61 @@ const countingTap = (target) => {
   }
 }
 
-/** Resolves with `{ code, counts }`; never rejects because of what the program did. */
+/** Leaders of the process groups under way: when this process is ended, so are they. */
+const leaders = new Set()
+
+const signalGroup = (leader, signal) => {
+  try {
+    process.kill(-leader, signal)
+  } catch {
+    // The group is gone already.
+  }
+}
+
+const exitCodes = { SIGINT: 130, SIGTERM: 143 }
+for (const [signal, code] of Object.entries(exitCodes)) {
+  process.once(signal, () => {
+    for (const leader of leaders) signalGroup(leader, signal)
+    process.exit(code)
+  })
+}
+
+const graceMs = 5_000
+
+/** Asks a group to end once its time is over, then makes it. */
+const endAfter = (leader, minutesMax) => {
+  if (minutesMax === undefined) return () => {}
+  const ask = setTimeout(() => {
+    console.log(`not done in ${minutesMax} min: ending it`)
+    signalGroup(leader, 'SIGTERM')
+  }, minutesMax * 60_000)
+  const make = setTimeout(() => signalGroup(leader, 'SIGKILL'), minutesMax * 60_000 + graceMs)
+  return () => {
+    clearTimeout(ask)
+    clearTimeout(make)
+  }
+}
+
+/**
+ * Resolves with `{ code, counts }`; never rejects because of what the program did. The program leads
+ * a process group, so that nothing it started outlives `minutesMax` or this process.
+ */
 export const run = (program, parameters, options = {}) =>
   new Promise((resolve, reject) => {
     const child = spawn(program, parameters, {
       cwd: options.cwd ?? root,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
     })
+    leaders.add(child.pid)
+    const cancelEnd = endAfter(child.pid, options.minutesMax)
     const tap = countingTap(options.isQuiet ? { write() {} } : process.stdout)
     child.stdout.setEncoding('utf8').on('data', (chunk) => tap.write(chunk))
     child.on('error', reject)
     child.on('close', (code, signal) => {
+      cancelEnd()
+      leaders.delete(child.pid)
       if (signal) console.log(`${program} was ended by ${signal}`)
       resolve({ code: code ?? 1, counts: tap.counts() })
     })
@@ -51,8 +94,8 @@ export const runNode = (parameters, options) => run(process.execPath, parameters
 const bin = (...parts) => inRoot('node_modules', ...parts)
 
 /** Type checks and builds what is stale of the given projects, all of them when none is given. */
-export const buildTypes = (projects = []) =>
-  runNode([bin('typescript', 'bin', 'tsc'), '-b', ...projects])
+export const buildTypes = (projects = [], options) =>
+  runNode([bin('typescript', 'bin', 'tsc'), '-b', ...projects], options)
 
 /** Without the daemon: nothing stays behind. */
 const runNx = (parameters, options) =>
@@ -62,8 +105,8 @@ const runNx = (parameters, options) =>
   })
 
 /** One Nx target in every package that has it; an unchanged package answers from the cache. */
-export const runTarget = (target) =>
-  runNx(['run-many', '-t', target, '--parallel=2', '--outputStyle=static'])
+export const runTarget = (target, options) =>
+  runNx(['run-many', '-t', target, '--parallel=2', '--outputStyle=static'], options)
 
 export const refreshProjectGraph = () => runNx(['show', 'projects'], { isQuiet: true })
 
@@ -72,8 +115,8 @@ export const runLint = (parameters) =>
     env: { NX_DAEMON: 'false' },
   })
 
-export const runPrettier = (parameters) =>
-  runNode([bin('prettier', 'bin', 'prettier.cjs'), ...parameters])
+export const runPrettier = (parameters, options) =>
+  runNode([bin('prettier', 'bin', 'prettier.cjs'), ...parameters], options)
 
 export const runJest = (directory, parameters, env) =>
   runNode([bin('jest', 'bin', 'jest.js'), ...parameters], { cwd: inRoot(directory), env })

@@ -1,6 +1,7 @@
 /**
  * What `npm run check` and `npm test` run, each suite with its name, whether it counts tests, and a
- * `run` that resolves with its counts.
+ * `run` that resolves with its counts. Each has a time after which it is ended and has failed: a test
+ * that hangs must not hang the whole.
  */
 import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,19 +20,21 @@ const testProjects = () =>
 const types = {
   name: 'types',
   hasTests: false,
-  run: async () => settle(await buildTypes(['tsconfig.json', ...testProjects()])),
+  run: async () =>
+    settle(await buildTypes(['tsconfig.json', ...testProjects()], { minutesMax: 5 })),
 }
 
 const format = {
   name: 'format',
   hasTests: false,
-  run: async () => settle(await runPrettier(['--check', '--log-level=warn', '.'])),
+  run: async () =>
+    settle(await runPrettier(['--check', '--log-level=warn', '.'], { minutesMax: 3 })),
 }
 
 const lint = {
   name: 'lint',
   hasTests: false,
-  run: async () => settle(await runNode(['tools/lint.mjs'])),
+  run: async () => settle(await runNode(['tools/lint.mjs'], { minutesMax: 5 })),
 }
 
 const unit = {
@@ -42,7 +45,7 @@ const unit = {
       .filter(({ manifest }) => manifest.scripts?.test)
       .map(({ directory }) => directory)
     for (const directory of directories) rmSync(resultsOf(directory), { force: true })
-    const { code } = await runTarget('test')
+    const { code } = await runTarget('test', { minutesMax: 10 })
     return settle({ code, counts: sum(directories.map(resultsOf).map(countsIn)) })
   },
 }
@@ -71,34 +74,41 @@ const tooling = {
       ['--test-reporter=spec', '--test-reporter-destination=stdout'],
       ['--test-reporter=tap', `--test-reporter-destination=${tap}`],
     ].flat()
-    const { code } = await runNode([
-      '--test',
-      ...reporters,
-      ...files.map((name) => join('tools', 'test', name)),
-    ])
+    const paths = files.map((name) => join('tools', 'test', name))
+    const { code } = await runNode(['--test', ...reporters, ...paths], { minutesMax: 5 })
     return settle({ code, counts: countsOfTap(tap) })
   },
 }
 
 export const checkSuites = [types, format, lint, unit, tooling]
 
-export const simulate = (seeds) => ({
+/** The full counts take their time. */
+const minutes = (minutesMax, isDeep) => ({ minutesMax: isDeep ? minutesMax * 60 : minutesMax })
+
+export const simulate = (seeds, isDeep) => ({
   name: 'simulate',
   hasTests: true,
-  run: async () => settle(await runNode(['tools/simulate.mjs', '--seeds', String(seeds)])),
+  run: async () =>
+    settle(await runNode(['tools/simulate.mjs', '--seeds', String(seeds)], minutes(10, isDeep))),
 })
 
-export const mutants = (seeds) => ({
+export const mutants = (seeds, isDeep) => ({
   name: 'mutants',
   hasTests: true,
   run: async () =>
-    settle(await runNode(['tools/simulate.mjs', '--mutants', '--seeds', String(seeds)])),
+    settle(
+      await runNode(
+        ['tools/simulate.mjs', '--mutants', '--seeds', String(seeds)],
+        minutes(10, isDeep),
+      ),
+    ),
 })
 
 export const endToEnd = (isDeep) => ({
   name: isDeep ? 'e2e (deep)' : 'e2e',
   hasTests: true,
-  run: async () => settle(await runNode(['tools/e2e.mjs', ...(isDeep ? ['--deep'] : [])])),
+  run: async () =>
+    settle(await runNode(['tools/e2e.mjs', ...(isDeep ? ['--deep'] : [])], minutes(20, isDeep))),
 })
 
 /** For a suite that only makes others possible: it counts as a failure or not at all. */

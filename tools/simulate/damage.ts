@@ -5,9 +5,9 @@
  * nothing else. A flipped bit in an index touches nothing: indexes are rebuilt. A flipped bit in a
  * journal group touches what that group holds, of any log.
  */
-import type { OffsetRange, SeededRandom, SimulatedDisk } from '@millrace/testing'
+import type { History, OffsetRange, SeededRandom, SimulatedDisk } from '@millrace/testing'
 import { type FoundBatch, findBatch } from './payload.ts'
-import { claimedGroups } from './journal-groups.ts'
+import { claimedGroups, unclaimedPlaces } from './journal-groups.ts'
 import { logName } from './names.ts'
 
 interface SegmentDamage {
@@ -21,14 +21,16 @@ const INDEX = /\/\d{20}\.(index|timeindex)$/
 
 export class DamageRecord {
   readonly #disk: SimulatedDisk
+  readonly #history: History
   readonly #segments: SegmentDamage[] = []
   /** A journal group was damaged since the last look: anything that it held may be gone. */
   isJournalDamaged = false
   /** It was at some time: logs may have gaps from then on. */
   wasJournalDamaged = false
 
-  constructor(disk: SimulatedDisk) {
+  constructor(disk: SimulatedDisk, history: History) {
     this.#disk = disk
+    this.#history = history
   }
 
   /** Ranges of a log that may be reported lost. */
@@ -69,7 +71,7 @@ export class DamageRecord {
       this.#flip(path, random, 0, bytes.length)
       return true
     }
-    const batches = batchesIn(bytes)
+    const batches = this.#damageable(path, batchesIn(bytes))
     // The metadata's own log and a preallocated tail hold no batch of a producer.
     if (batches.length === 0) return false
     const batch = random.pick(batches)
@@ -78,10 +80,34 @@ export class DamageRecord {
     return true
   }
 
+  /**
+   * Acknowledged batches, without those of direct appends that no later group calls durable: a
+   * recovery would take damage to them for a torn write, and could not do better.
+   */
+  #damageable(path: string, batches: readonly FoundBatch[]): FoundBatch[] {
+    const logId = Number(/\/(\d+)\/\d{20}\.log$/.exec(path)?.[1])
+    const segmentBase = Number(SEGMENT.exec(path)?.[1])
+    const paths = this.#journalPaths()
+    const excluded = unclaimedPlaces(
+      paths.map((each) => ({ path: each, bytes: this.#disk.contentOf(each) })),
+      paths.map((each) => ({ path: each, bytes: this.#disk.durableContentOf(each) })),
+    ).filter((place) => place.logId === logId && place.segmentBase === segmentBase)
+    return batches.filter(
+      ({ log, producer, sequence, position }) =>
+        this.#history.find(log, producer, sequence)?.state === 'acknowledged' &&
+        !excluded.some((place) => place.position === position),
+    )
+  }
+
+  #journalPaths(): string[] {
+    return this.#disk.files().filter((path) => path.endsWith('.journal'))
+  }
+
   /** Damages a journal group that a later one claims durable. False when there is none. */
   damageJournal(random: SeededRandom): boolean {
-    const files = this.#disk.files().filter((path) => path.endsWith('.journal'))
-    const groups = claimedGroups(files.map((path) => ({ path, bytes: this.#disk.contentOf(path) })))
+    const groups = claimedGroups(
+      this.#journalPaths().map((path) => ({ path, bytes: this.#disk.contentOf(path) })),
+    )
     if (groups.length === 0) return false
     const group = random.pick(groups)
     this.isJournalDamaged = true

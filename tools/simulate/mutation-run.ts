@@ -4,6 +4,7 @@ import { type SimulatorArguments, UsageError } from './arguments.ts'
 import { type MutatedCopy, createMutatedCopy } from './mutation.ts'
 import { mutants } from './mutants/index.ts'
 import type { Mutant } from './mutants/mutant.ts'
+import { runSeed } from './seed-report.ts'
 
 interface Outcome {
   readonly mutant: Mutant
@@ -37,6 +38,33 @@ const spawnSimulator = (
     child.on('close', () => resolve(text))
   })
 
+interface Catch {
+  readonly seed: number
+  readonly text: string
+}
+
+/** The first seed from `from` on that the planted bug fails and the engine as it is does not. */
+const findCatch = async (
+  copy: MutatedCopy,
+  mutant: Mutant,
+  given: SimulatorArguments,
+  isPrinted: boolean,
+): Promise<Catch | undefined> => {
+  const end = given.from + given.seeds
+  for (let from = given.from; from < end;) {
+    const range = { ...given, from, seeds: end - from }
+    const text = await spawnSimulator(copy, mutant, range, isPrinted)
+    const failures = JSON.parse(FAILED_LINE.exec(text)?.[1] ?? '[]') as Catch[]
+    const [first] = failures.sort((left, right) => left.seed - right.seed)
+    if (first === undefined) return undefined
+    const sound = await runSeed(first.seed)
+    if (sound.failure === undefined) return first
+    console.log(`seed ${first.seed} fails without the mutant too: it proves nothing`)
+    from = first.seed + 1
+  }
+  return undefined
+}
+
 const run = async (
   mutant: Mutant,
   given: SimulatorArguments,
@@ -45,12 +73,9 @@ const run = async (
   const beganAt = performance.now()
   const copy = await createMutatedCopy(mutant)
   try {
-    const text = await spawnSimulator(copy, mutant, given, isPrinted)
-    const line = FAILED_LINE.exec(text)?.[1]
-    const failures = JSON.parse(line ?? '[]') as { seed: number; text: string }[]
-    const [first] = failures.sort((left, right) => left.seed - right.seed)
+    const caught = await findCatch(copy, mutant, given, isPrinted)
     const seconds = (performance.now() - beganAt) / 1000
-    return { mutant, seed: first?.seed, text: first?.text.split('\n')[0] ?? '', seconds }
+    return { mutant, seed: caught?.seed, text: caught?.text.split('\n')[0] ?? '', seconds }
   } finally {
     await copy.remove()
   }

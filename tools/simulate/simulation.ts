@@ -26,7 +26,7 @@ export class Simulation {
     this.world = new SimulatedWorld({ seed })
     this.random = this.world.random.fork('simulation')
     this.scenario = createScenario(this.random.fork('scenario'))
-    this.damage = new DamageRecord(this.world.disk)
+    this.damage = new DamageRecord(this.world.disk, this.history)
   }
 
   note(text: string): void {

@@ -62,6 +62,42 @@ describe('the closing line', () => {
   })
 })
 
+describe('a program that is run', () => {
+  const runner = JSON.stringify(inRoot('tools', 'lib', 'command.mjs'))
+
+  const script = (options, body) => `
+    import { runNode } from ${runner}
+    const result = await runNode(['-e', ${JSON.stringify(body)}], ${options})
+    console.log('code', result.code, JSON.stringify(result.counts))`
+
+  it('gives its code and the counts of its last RESULT line', () => {
+    const body = `console.log('RESULT {"passed":1}\\nmore\\nRESULT {"passed":2,"failed":1}')
+      process.exitCode = 3`
+    const { stdout } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', script('{}', body)],
+      { encoding: 'utf8' },
+    )
+    assert.match(stdout, /code 3 {"passed":2,"failed":1}\n$/)
+  })
+
+  it('is ended with all that it started when its time is over', async () => {
+    const body = `
+      const child = require('node:child_process').spawn('sleep', ['600'])
+      console.log('sleeper', child.pid)`
+    const { stdout } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', script('{ minutesMax: 0.01 }', body)],
+      { encoding: 'utf8', timeout: 60_000 },
+    )
+    assert.match(stdout, /not done in 0\.01 min/)
+    const sleeper = Number(/sleeper (\d+)/.exec(stdout)[1])
+    // Gone, or dead and not yet collected.
+    const state = spawnSync('ps', ['-o', 'stat=', '-p', sleeper], { encoding: 'utf8' }).stdout
+    assert.match(state.trim(), /^(Z.*)?$/)
+  })
+})
+
 describe('counting', () => {
   it('takes a failing exit code for a failure that was not counted', () => {
     assert.deepEqual(settle({ code: 1, counts: counts(4) }), counts(4, 1))

@@ -58,5 +58,5 @@ export const HTTP_CONNECTIONS_COUNT_MAX = 256
 export const HTTP_URL_CHARACTERS_MAX = 2_048
 
 export const SHUTDOWN_MS_DEFAULT = 30_000
-/** One line of standard input of `pub --lines`. */
-export const INPUT_LINE_BYTES_MAX = 8 * 1024 * 1024
+/** What a record of `pub` may hold: a line, or all of standard input. Brokers take no more. */
+export const INPUT_RECORD_BYTES_MAX = 16 * 1024 * 1024

@@ -2,12 +2,14 @@
  * Bodies that arrive in pieces: one `BodyAssembly` each, and the bounded set of them.
  *
  * A frame that spans chunks and a body that spans frames are the same thing here: bytes are appended
- * as they arrive. Invariant: a buffer never exceeds twice the bytes received for it (or
- * `INITIAL_BYTES`), whatever length the peer declared.
+ * as they arrive. Invariant: a buffer never exceeds `GROWTH_FACTOR` times the bytes received for it
+ * (or `INITIAL_BYTES`), whatever length the peer declared.
  */
 import { BrokerError } from '@millrace/codec'
 
 const INITIAL_BYTES = 1024
+/** A socket gives 64 KiB at a time, most batches have 256 KiB: one buffer, filled without a copy. */
+const GROWTH_FACTOR = 4
 
 export class BodyAssembly {
   readonly opcode: number
@@ -37,7 +39,7 @@ export class BodyAssembly {
   }
 
   #grow(needed: number, expected: number): void {
-    const roomy = Math.max(needed * 2, INITIAL_BYTES)
+    const roomy = Math.max(needed * GROWTH_FACTOR, INITIAL_BYTES)
     const grown = new Uint8Array(Math.max(needed, Math.min(roomy, expected)))
     grown.set(this.bytes.subarray(0, this.length))
     this.bytes = grown
@@ -47,7 +49,7 @@ export class BodyAssembly {
 /** The unfinished bodies of one direction of one connection. Few, so a list beats a map. */
 export class BodyAssemblies {
   readonly #open: BodyAssembly[] = []
-  readonly #countMax: number
+  #countMax: number
 
   constructor(countMax: number) {
     this.#countMax = countMax
@@ -55,6 +57,10 @@ export class BodyAssemblies {
 
   get count(): number {
     return this.#open.length
+  }
+
+  setCountMax(countMax: number): void {
+    this.#countMax = countMax
   }
 
   get bufferedBytes(): number {
@@ -79,9 +85,11 @@ export class BodyAssemblies {
 
   open(opcode: number, channel: number, correlation: number): BodyAssembly {
     if (this.#open.length >= this.#countMax) {
-      throw new BrokerError('ERR_MALFORMED_FRAME', [
-        `more than ${this.#countMax} unfinished bodies at once`,
-      ])
+      const text =
+        this.#countMax === 0
+          ? 'a body in parts before the handshake is over'
+          : `more than ${this.#countMax} unfinished bodies at once`
+      throw new BrokerError('ERR_MALFORMED_FRAME', [text])
     }
     const assembly = new BodyAssembly(opcode, channel, correlation)
     this.#open.push(assembly)

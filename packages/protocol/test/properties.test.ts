@@ -136,7 +136,7 @@ it('answers arbitrary bytes with frames, patience or a BrokerError, in bounded m
           return
         }
         expect(decoder.bufferedBytes + handedOut).toBeLessThanOrEqual(received)
-        expect(decoder.allocatedBytes).toBeLessThanOrEqual(2 * received + 17 * 1024)
+        expect(decoder.allocatedBytes).toBeLessThanOrEqual(4 * received + 17 * 1024)
       }
     }),
     { numRuns: 2000 },

@@ -253,6 +253,10 @@ export class History {
     this.#logs.delete(logName)
   }
 
+  find(logName: string, producer: number, sequence: number): HistoryAppend | undefined {
+    return this.#logs.get(logName)?.appends.get(identity(producer, sequence))
+  }
+
   /** Every append of a log, in the order sent. */
   appendsOf(logName: string): HistoryAppend[] {
     return [...this.#log(logName).appends.values()]

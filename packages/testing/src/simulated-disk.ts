@@ -174,6 +174,11 @@ export class SimulatedDisk {
     return this.file(path).content.snapshot()
   }
 
+  /** A copy of what is on the platter. */
+  durableContentOf(path: string): Uint8Array {
+    return this.file(path).content.durableSnapshot()
+  }
+
   /** Damage at rest. `bit` counts from the file's start. */
   flipBit(path: string, bit: number): void {
     this.counters.bitsFlipped++

@@ -2,7 +2,10 @@
 import { connect } from '@millrace/client-node'
 import type { Bench, Costs } from '../bench.ts'
 import type { BrokerUnderTest } from '../broker-under-test.ts'
+import { megabytesPerSecond, rateFact, round } from '../facts.ts'
 import { interleave } from '../interleave.ts'
+import { cpuMsOf } from '../process-stat.ts'
+import { sum } from '../statistics.ts'
 import type { Transferred } from '../tasks/copy-client.ts'
 import type { ProduceParameters, Produced } from '../tasks/produce-with-client.ts'
 import type { Worker } from '../worker.ts'
@@ -51,9 +54,14 @@ export const warmUp = async (
   await runProduce(bench, broker, generator, { ...run, durationMs: bench.runMs(WARM_UP_MS) })
 }
 
+/** What the bare program has done, and at what cost of its own. */
+export interface BareRun extends Transferred {
+  readonly cpuMs: number
+}
+
 export interface Duel {
   readonly broker: readonly Costs<Produced>[]
-  readonly bare: readonly Transferred[]
+  readonly bare: readonly BareRun[]
 }
 
 const groupBytesOf = ({ counters }: Costs<Produced>): number => {
@@ -71,13 +79,14 @@ export const runDuel = async (
   const generator = bench.worker('generator')
   const copyServer = bench.worker('copy-server')
   await warmUp(bench, broker, generator, run)
-  const runBare = async (costs: Costs<Produced>): Promise<Transferred> => {
+  const runBare = async (costs: Costs<Produced>): Promise<BareRun> => {
     const isSynced = run.durability === 'persisted'
     const parameters = { path: bench.path('copy'), groupBytes: groupBytesOf(costs), isSynced }
+    const cpuBeforeMs = await cpuMsOf(copyServer.pid)
     const { port, done } = await copyServer.serve('serveCopy', parameters)
     const sent = await generator.run('sendBytes', { port, durationMs: run.durationMs })
     await done
-    return sent
+    return { ...sent, cpuMs: (await cpuMsOf(copyServer.pid)) - cpuBeforeMs }
   }
   const pairs = await interleave(
     bench.repeats,
@@ -85,4 +94,16 @@ export const runDuel = async (
     runBare,
   )
   return { broker: pairs.first, bare: pairs.second }
+}
+
+export const bareRatesOf = ({ bare }: Duel): number[] =>
+  bare.map(({ byteCount, elapsedMs }) => megabytesPerSecond({ payloadBytes: byteCount, elapsedMs }))
+
+export const bareFacts = (duel: Duel): string[] => {
+  const cpuMs = sum(duel.bare.map((run) => run.cpuMs))
+  const gigabytes = sum(duel.bare.map(({ byteCount }) => byteCount)) / 1e9
+  return [
+    rateFact('bare copy with the same groups', bareRatesOf(duel), 'MB/s'),
+    `bare copy: ${round(cpuMs / 1000 / gigabytes, 2)} s CPU a GB`,
+  ]
 }

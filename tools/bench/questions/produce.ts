@@ -3,7 +3,7 @@ import type { Bench } from '../bench.ts'
 import { brokerFact, generatorFact, megabytesPerSecond, rateFact, syncFact } from '../facts.ts'
 import type { Answer, Question } from '../question.ts'
 import { ratiosOf, spreadOf } from '../statistics.ts'
-import { runDuel } from './produce-duel.ts'
+import { bareFacts, bareRatesOf, runDuel } from './produce-duel.ts'
 
 const RUN_MS = 4_000
 const RECORD_BYTES = 1024
@@ -15,17 +15,14 @@ const answer = async (bench: Bench): Promise<Answer> => {
     durationMs: bench.runMs(RUN_MS),
   })
   const rates = duel.broker.map(({ result }) => megabytesPerSecond(result))
-  const bareRates = duel.bare.map(({ byteCount, elapsedMs }) =>
-    megabytesPerSecond({ payloadBytes: byteCount, elapsedMs }),
-  )
   const row = {
     label: '1 KiB records through SDK and broker, of a bare copy with the same groups',
     unit: 'ratio' as const,
-    measured: spreadOf(ratiosOf(rates, bareRates)),
+    measured: spreadOf(ratiosOf(rates, bareRatesOf(duel))),
     target: { bound: 'at least' as const, value: 0.6 },
     facts: [
       rateFact('SDK and broker', rates, 'MB/s of payload'),
-      rateFact('bare copy', bareRates, 'MB/s'),
+      ...bareFacts(duel),
       syncFact('1 KiB', duel.broker),
       brokerFact('1 KiB', duel.broker),
       generatorFact('1 KiB', duel.broker),

@@ -11,7 +11,7 @@ import {
 } from '../facts.ts'
 import type { Answer, Question, Row } from '../question.ts'
 import { spreadOf } from '../statistics.ts'
-import { type ProduceRun, runDuel } from './produce-duel.ts'
+import { type ProduceRun, bareFacts, runDuel } from './produce-duel.ts'
 
 const RUN_MS = 4_000
 const RECORD_BYTES = 100
@@ -38,9 +38,6 @@ const cases: readonly Case[] = [
 const measure = async (bench: Bench, broker: BrokerUnderTest, one: Case): Promise<Row> => {
   const durationMs = bench.runMs(RUN_MS)
   const duel = await runDuel(bench, broker, { ...one.run, durationMs })
-  const bareRates = duel.bare.map(({ byteCount, elapsedMs }) =>
-    megabytesPerSecond({ payloadBytes: byteCount, elapsedMs }),
-  )
   const payloadRates = duel.broker.map(({ result }) => megabytesPerSecond(result))
   return {
     label: `100-byte records, ${one.name}`,
@@ -49,7 +46,7 @@ const measure = async (bench: Bench, broker: BrokerUnderTest, one: Case): Promis
     target: { bound: 'at least', value: RECORDS_PER_SECOND_MIN },
     facts: [
       rateFact('SDK and broker', payloadRates, 'MB/s of payload'),
-      rateFact('bare copy with the same groups', bareRates, 'MB/s'),
+      ...bareFacts(duel),
       syncFact(one.name, duel.broker),
       brokerFact(one.name, duel.broker),
       generatorFact(one.name, duel.broker),

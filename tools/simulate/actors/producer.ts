@@ -88,6 +88,8 @@ export class Producer {
     if (handle === undefined) return
     const append = await this.#append(topic, handle, partition, true)
     while (append?.state === 'pending') await this.#life.pause(500)
+    // Damage to the journal may have taken the partition itself.
+    if (this.#life.simulation.damage.wasJournalDamaged) return
     if (append !== undefined && append.state !== 'acknowledged' && this.#life.fatal === undefined) {
       this.#life.simulation.violate(
         'I11',
@@ -242,6 +244,7 @@ export class Producer {
     if (flaw !== 'none') simulation.coverage.add('refused batch')
     if (FLAW_CODES[flaw].includes(code) || hasFaulted || fatal !== undefined) return
     if (code === 'ERR_STORAGE_FULL' && wasFull) return
+    if (code === 'ERR_DATA_CORRUPT' && simulation.damage.wasJournalDamaged) return
     if (TOPIC_IS_GONE.includes(code) && this.#isGone(topic)) return
     if (code === 'ERR_CLOSED' && this.#life.isEnding) return
     simulation.violate('I11', `${append.log}: an append failed without a cause: ${code}`)

@@ -6,7 +6,7 @@ export const directoryEntryNotSynced: Mutant = {
   patches: [
     {
       file: 'packages/core/src/log/write-behind.ts',
-      find: 'await this.#environment.disk.syncDirectory(log.directory)',
+      find: 'await synced(this.#environment.disk.syncDirectory(log.directory))',
       replace: '',
     },
   ],

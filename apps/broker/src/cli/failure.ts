@@ -59,6 +59,7 @@ const diskSteps: Readonly<Record<string, string>> = {
   EPERM: 'give this user the right to it, or choose another path',
   ENOSPC: 'free some space, or choose another disk',
   EROFS: 'choose a path on a disk that can be written',
+  ENOENT: 'make the directory above it first, or choose another path',
   ENOTDIR: 'choose a path that is a directory',
   EMFILE: 'raise the limit of open files (ulimit -n)',
 }

@@ -4,7 +4,7 @@
  *
  * A line that lies whole in a chunk is a view of it: borrowed for the call.
  */
-import { INPUT_LINE_BYTES_MAX } from '../limits.ts'
+import { INPUT_RECORD_BYTES_MAX } from '../limits.ts'
 import { CommandError } from './failure.ts'
 
 const LF = 0x0a
@@ -15,7 +15,7 @@ export class LineSplitter {
   #carried: Uint8Array[] = []
   #carriedBytes = 0
 
-  constructor(onLine: (line: Uint8Array) => void, lineBytesMax: number = INPUT_LINE_BYTES_MAX) {
+  constructor(onLine: (line: Uint8Array) => void, lineBytesMax: number = INPUT_RECORD_BYTES_MAX) {
     this.#onLine = onLine
     this.#lineBytesMax = lineBytesMax
   }

@@ -150,6 +150,28 @@ it('does not take a directory that another broker has', async () => {
   await result
 })
 
+it('does not touch a directory of a format it does not know', async () => {
+  const first = await serve('start')
+  first.child.kill('SIGTERM')
+  await first.result
+  const meta = join(directory.path, 'data', 'meta.json')
+  const text = readFileSync(meta, 'utf8').replace(/"format": \d+/, '"format": 99')
+  writeFileSync(meta, text)
+  const { code, stderr } = await run(argumentsFor('start'))
+  expect(code).toBe(1)
+  expect(stderr).toMatch(
+    /^error: the data directory has format 99: this broker reads \d+\nnext: {2}run/,
+  )
+  expect(readFileSync(meta, 'utf8')).toBe(text)
+})
+
+it('says what helps when it cannot have its directory', async () => {
+  const missing = join(directory.path, 'not', 'there')
+  const { code, stderr } = await run(['start', '--data-dir', missing, '--native-port', '0'])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^error: ENOENT.*\nnext: {2}make the directory above it first/)
+})
+
 it('says what is wrong with the file, all at once', async () => {
   const file = join(directory.path, 'millrace.yaml')
   writeFileSync(file, 'native:\n  prt: 1\nlog:\n  level: loud\n')

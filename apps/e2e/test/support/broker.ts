@@ -107,25 +107,8 @@ const signal = (pid: number, name: NodeJS.Signals): void => {
   if (isAlive(pid)) process.kill(pid, name)
 }
 
-/** Resolves once the broker serves; fails with its output when it ends before. */
-export const launchBroker = async (launch: Launch): Promise<LaunchedBroker> => {
-  const { child, readyFile, ended, output } = await begin(launch)
-  const all = (): string => `${output.stdout}${output.stderr}`
-  let ready: Ready
-  try {
-    ready = await eventually(
-      'the broker serves',
-      () => {
-        if (hasEnded(child)) throw new Error('the broker ended before it served')
-        return readReady(readyFile)
-      },
-      launch.readyWithinMs ?? 30_000,
-    )
-  } catch (error) {
-    child.kill('SIGKILL')
-    await ended
-    throw new Error(`${(error as Error).message}:\n${all()}`, { cause: error })
-  }
+const brokerOf = (launch: Launch, started: Started, ready: Ready): LaunchedBroker => {
+  const { child, ended, output } = started
   const end = (name: NodeJS.Signals): Promise<Ending> => {
     if (!hasEnded(child)) signal(ready.pid, name)
     return ended
@@ -145,18 +128,45 @@ export const launchBroker = async (launch: Launch): Promise<LaunchedBroker> => {
   }
 }
 
+/** The broker once it serves, or how it ended before it did. */
+export const tryLaunch = async (
+  launch: Launch,
+): Promise<
+  | { readonly broker: LaunchedBroker; readonly ending?: undefined }
+  | { readonly broker?: undefined; readonly ending: Ending }
+> => {
+  const started = await begin(launch)
+  const { child, readyFile, ended, output } = started
+  try {
+    const ready = await eventually(
+      'the broker serves',
+      async () => (await readReady(readyFile)) ?? (hasEnded(child) ? 'ended' : undefined),
+      launch.readyWithinMs ?? 30_000,
+    )
+    if (ready === 'ended') return { ending: await ended }
+    return { broker: brokerOf(launch, started, ready) }
+  } catch (error) {
+    child.kill('SIGKILL')
+    await ended
+    throw new Error(`${(error as Error).message}:\n${output.stdout}${output.stderr}`, {
+      cause: error,
+    })
+  }
+}
+
+/** Resolves once the broker serves; fails with its output when it ends before. */
+export const launchBroker = async (launch: Launch): Promise<LaunchedBroker> => {
+  const { broker, ending } = await tryLaunch(launch)
+  if (broker !== undefined) return broker
+  throw new Error(`the broker ended before it served:\n${ending.stdout}${ending.stderr}`)
+}
+
 /** For a start that is to fail: how it ended. Fails when it serves instead. */
 export const launchToItsEnd = async (launch: Launch): Promise<Ending> => {
-  const { child, readyFile, ended } = await begin(launch)
-  const served = await eventually('the start fails', async () => {
-    if (hasEnded(child)) return { isServing: false }
-    return (await readReady(readyFile)) === undefined ? undefined : { isServing: true }
-  })
-  if (served.isServing) child.kill('SIGKILL')
-  const ending = await ended
-  if (served.isServing)
-    throw new Error(`the broker serves, though it should not:\n${ending.stdout}`)
-  return ending
+  const { broker, ending } = await tryLaunch(launch)
+  if (broker === undefined) return ending
+  const { stdout } = await broker.kill()
+  throw new Error(`the broker serves, though it should not:\n${stdout}`)
 }
 
 /** Starts it and kills it `afterMs` later, wherever it is by then. */

@@ -199,7 +199,7 @@ export class Session implements EngineSession {
     const log = topic.logs[partition]
     if (log !== undefined) return { topic, log, readability: this.#readability }
     const { name, logIds } = topic.definition
-    const isKnown = partition >= 0 && partition < logIds.length
+    const isKnown = logIds[partition] !== undefined
     return new Failure(
       isKnown
         ? new BrokerError('ERR_DATA_CORRUPT', [0, 0, `${name}/${partition}`])

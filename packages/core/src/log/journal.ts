@@ -35,13 +35,19 @@ const OVERLAPPED_WRITE_BYTES = 128 * 1024
 /** Written and not yet synced, at most so many groups: bounds what a crash can tear. */
 const UNSYNCED_GROUPS_MAX = 8
 
+/** A segment that a group has written to. It stays open until it is released. */
+export interface DirectFile {
+  readonly file: DiskFile
+  release(): void
+}
+
 export interface JournalHooks {
   /**
    * Writes the log's batches up to and including `last` to its segments and returns the files to
    * sync for those from `first` on, names of new ones already durable. Rejects with ENOSPC when the
    * disk is full.
    */
-  writeDirect(log: Log, first: StoredBatch, last: StoredBatch): Promise<readonly DiskFile[]>
+  writeDirect(log: Log, first: StoredBatch, last: StoredBatch): Promise<readonly DirectFile[]>
   /** The group's items in order, all durable. */
   onDurable(items: readonly JournalItem[]): void
   /** The item could not be written for want of room; nothing after it in its log may be either. */
@@ -59,7 +65,7 @@ interface WrittenGroup {
   readonly sequence: number
   readonly items: readonly JournalItem[]
   readonly journalFile: JournalFile
-  readonly directFiles: readonly DiskFile[]
+  readonly directFiles: readonly DirectFile[]
 }
 
 export class Journal {
@@ -195,11 +201,15 @@ export class Journal {
     const gathered = this.#takeItems()
     this.#taken = gathered
     const directFiles = await this.#writeDirects()
+    // A failure met meanwhile has released the controls: without them the group is a torso, a
+    // definition without the creations it speaks of.
+    if (this.#failure !== undefined) return
     const items = gathered.filter((item) => !item.isRefused)
-    if (items.length === 0 && !this.#isClaimDue) return
+    if (items.length === 0 && !this.#isClaimDue) return releaseAll(directFiles)
     if (items.length === 0) this.#isClaimDue = false
     const file = await this.#writeToJournal(items)
     if (file === undefined) {
+      releaseAll(directFiles)
       if (items.length === 0) this.#claimed()
       return
     }
@@ -246,8 +256,8 @@ export class Journal {
     if (item.kind === 'batch') item.log.gatheredBytes -= bytes
   }
 
-  async #writeDirects(): Promise<DiskFile[]> {
-    const files: DiskFile[] = []
+  async #writeDirects(): Promise<DirectFile[]> {
+    const files: DirectFile[] = []
     for (const [log, run] of this.#direct) {
       try {
         files.push(...(await this.#hooks.writeDirect(log, run.first, run.last)))
@@ -325,12 +335,13 @@ export class Journal {
     const files = new Set<DiskFile>()
     for (const group of groups) {
       files.add(group.journalFile.file)
-      for (const file of group.directFiles) files.add(file)
+      for (const { file } of group.directFiles) files.add(file)
     }
     const startedAt = this.#environment.clock.monotonic()
     // All of them are waited for: a sync left running could fail unseen.
     const outcomes = await Promise.allSettled([...files].map((file) => file.sync()))
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    for (const group of groups) releaseAll(group.directFiles)
     this.syncs++
     this.syncLatency.add(this.#environment.clock.monotonic() - startedAt)
   }
@@ -364,4 +375,8 @@ const releaseControl = (item: JournalItem | undefined, error: unknown): void => 
   if (item?.kind !== 'control' || item.isRefused) return
   item.isRefused = true
   item.refused(error)
+}
+
+const releaseAll = (files: readonly DirectFile[]): void => {
+  for (const file of files) file.release()
 }

@@ -161,6 +161,12 @@ export class RecoveredLogs {
     log.segments.push(newSegment(log.directory, offset, false, this.#now()))
   }
 
+  /** An unsynced log has nothing but its next offset. */
+  skipVolatile(log: Log, offset: number): void {
+    log.nextOffset = offset
+    log.earliestOffset = offset
+  }
+
   async flushAll(): Promise<void> {
     for (const log of this.#logs.values())
       if (log.unflushedBytes > 0) await this.#parts.writeBehind.flush(log)

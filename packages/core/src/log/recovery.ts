@@ -42,7 +42,7 @@ import {
   type JournalScan,
   type ScannedGroup,
 } from './journal-scan.ts'
-import { OFFSET_SKIP_AFTER_LOSS } from './limits.ts'
+import { OFFSET_CEILING_STEP, OFFSET_SKIP_AFTER_LOSS } from './limits.ts'
 import type { Log } from './log.ts'
 import { RecoveredLogs } from './recovered-logs.ts'
 import type { RecoveredState, StoreOptions, StoreParts } from './store.ts'
@@ -322,7 +322,7 @@ class Recovery {
     }
     const isThere = entry.kind === EntryKind.marker ? !isDamaged : await this.#isInSegment(entry)
     await this.#logs.jump(log, segment, entry.position + entry.length)
-    this.#parts.writeBehind.markUnsynced(segment, log)
+    if (segment.isCreated) this.#parts.writeBehind.markUnsynced(segment, log)
     log.nextOffset = entry.nextOffset
     if (!isThere) this.#putAside(log, entry.baseOffset, entry.nextOffset)
   }
@@ -363,7 +363,12 @@ class Recovery {
    */
   async #skipAfterLoss(lostThrough: number): Promise<void> {
     for (const log of this.#logs.all()) {
-      if (log.isVolatile || (this.#lastGroupOf.get(log) ?? 0) > lostThrough) continue
+      if (log.isVolatile) {
+        // The lost groups may have raised its ceiling, by one step as a rule.
+        this.#logs.skipVolatile(log, log.nextOffset + OFFSET_CEILING_STEP)
+        continue
+      }
+      if ((this.#lastGroupOf.get(log) ?? 0) > lostThrough) continue
       const from = log.nextOffset
       this.#putAside(log, from, from + OFFSET_SKIP_AFTER_LOSS)
       await this.#logs.skipTo(log, from + OFFSET_SKIP_AFTER_LOSS)

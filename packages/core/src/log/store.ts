@@ -111,6 +111,8 @@ export class LogStore {
   readonly recovery: RecoveryReport
   #nextLogId: number
   #isFlushing = false
+  /** Appends were told to wait, and not yet that there is room. */
+  #wasCongested = false
   #isFlushDue = false
   #failure: BrokerError | undefined
   #tellFailed: () => void = () => undefined
@@ -198,6 +200,14 @@ export class LogStore {
     return this.#logs.get(id)
   }
 
+  /**
+   * The metadata names this log. The crash story: its creation was in a damaged journal group, and its
+   * id would be given to another log, which two topics then call theirs.
+   */
+  noteLogId(id: number): void {
+    this.#nextLogId = Math.max(this.#nextLogId, id + 1)
+  }
+
   /** A new log with an id that was never used. Its creation precedes everything in it. */
   createLog(settings: LogSettings, options: { isVolatile: boolean }): Log {
     const log = this.#newLog(this.#nextLogId++, settings, options.isVolatile)
@@ -244,6 +254,7 @@ export class LogStore {
     this.batchesAppended++
     this.bytesAppended += view.length
     this.#parts.unflushed.bytes += view.length
+    this.#wasCongested ||= this.isCongested
     if (log.isVolatile) this.#acceptVolatile(log)
     else this.journal.submit(batch)
     return batch
@@ -434,6 +445,8 @@ export class LogStore {
     if (this.#failure !== undefined || this.#isClosed) return
     if (this.#fullDisk.isFull) return
     if (this.#parts.unflushed.bytes > this.#options.writeBehindBytes) void this.#flushAll()
+    // A direct append flushes by itself, and nobody else would tell of the room that it made.
+    else if (this.#wasCongested) this.#tellRoom()
     if (this.journal.bytesSinceCheckpoint > this.#options.checkpointBytes) this.#startCheckpoint()
   }
 
@@ -471,7 +484,9 @@ export class LogStore {
   }
 
   #tellRoom(): void {
-    if (!this.isCongested && this.#failure === undefined) this.#hooks.onRoom()
+    if (this.isCongested || this.#failure !== undefined) return
+    this.#wasCongested = false
+    this.#hooks.onRoom()
   }
 
   /** Work that nobody waits for failed: a full disk is borne, anything else ends the store. */

@@ -10,6 +10,7 @@ import type { DiskFile } from '../environment/disk.ts'
 import type { Environment } from '../environment/environment.ts'
 import { hasErrorCode, synced } from './disk-errors.ts'
 import type { FileCache } from './file-cache.ts'
+import type { DirectFile } from './journal.ts'
 import type { Log } from './log.ts'
 import type { Segment } from './segment.ts'
 import type { StoredBatch } from './stored-batch.ts'
@@ -64,21 +65,23 @@ export class WriteBehind {
 
   /**
    * Flushes up to `last`, makes the names durable, and returns the files of the batches from `first`
-   * on. Whether a segment is dirty says nothing here: a checkpoint may have begun its sync, and that
-   * sync has not returned yet.
+   * on, held open. Whether a segment is dirty says nothing here: a checkpoint may have begun its sync,
+   * and that sync has not returned yet.
    */
-  async writeDirect(log: Log, first: StoredBatch, last: StoredBatch): Promise<DiskFile[]> {
+  async writeDirect(log: Log, first: StoredBatch, last: StoredBatch): Promise<DirectFile[]> {
     await this.flush(log, last.nextOffset)
-    const files: DiskFile[] = []
+    const files: DirectFile[] = []
     if (log.isDeleted) return files
     for (const segment of log.segments) {
       if (segment.baseOffset < first.segment.baseOffset) continue
       if (segment.baseOffset > last.segment.baseOffset) break
       await this.#makeNameDurable(log, segment)
-      // Marked again, so that the file stays open until a checkpoint has synced it after this.
       this.#markDirty(segment, log)
-      files.push(await this.#files.acquire(segment.path))
-      this.#files.release(segment.path)
+      const { path } = segment
+      files.push({
+        file: await this.#files.acquire(path),
+        release: () => this.#files.release(path),
+      })
     }
     return files
   }

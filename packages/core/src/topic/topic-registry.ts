@@ -218,6 +218,7 @@ export class TopicRegistry {
   }
 
   #adopt(definition: TopicDefinition): Topic {
+    for (const id of definition.logIds) this.#store.noteLogId(id)
     const logs = definition.logIds.map((id) => this.#store.logOf(id))
     const missing = logs.filter((log) => log === undefined).length
     if (missing > 0)
@@ -260,6 +261,7 @@ export class TopicRegistry {
   /** The grace period counts from the deletion by the wall clock, and at least anew from a boot. */
   #scheduleGrave(grave: Grave, delayMs = this.#deleteGraceMs): void {
     if (this.#isClosed) return
+    for (const id of grave.logIds) this.#store.noteLogId(id)
     const timer = this.#environment.timers.after(delayMs, () => void this.#bury(grave))
     this.#graveTimers.set(grave.id, timer)
   }

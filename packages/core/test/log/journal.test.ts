@@ -304,9 +304,10 @@ describe('direct appends', () => {
     const bench = new Bench({ directAppendBytes: 1_000 })
     const log = bench.log(1)
     const segment = await bench.disk.open('/l/1/0.log', 'create')
+    let releaseCount = 0
     bench.direct = async (_log, first, last) => {
       bench.disk.calls.push(`direct ${first.baseOffset} to ${last.baseOffset}`)
-      return [segment]
+      return [{ file: segment, release: () => void releaseCount++ }]
     }
     bench.disk.holds = (what) => what === 'sync /l/1/0.log'
     bench.submit(log, 600)
@@ -314,16 +315,19 @@ describe('direct appends', () => {
     await settle()
     expect(bench.disk.calls).toContain('direct 0 to 1')
     expect(bench.told).toEqual([])
+    // Held open: a sync of a closed file would stop the broker.
+    expect(releaseCount).toBe(0)
     bench.disk.held.shift()?.go()
     await settle()
     expect(bench.told).toEqual(['1/0', '1/1'])
+    expect(releaseCount).toBe(1)
     expect(bench.journal.directAppends).toBe(1)
   })
 
   it('are told to nobody when their segment cannot be synced', async () => {
     const bench = new Bench({ directAppendBytes: 1_000 })
     const segment = await bench.disk.open('/l/1/0.log', 'create')
-    bench.direct = () => Promise.resolve([segment])
+    bench.direct = () => Promise.resolve([{ file: segment, release: () => undefined }])
     bench.disk.fails = (what) => (what === 'sync /l/1/0.log' ? 'EIO' : undefined)
     bench.submit(bench.log(1), 2_000)
     await settle()

@@ -4,50 +4,6 @@ import { StoreBench, settings } from '../support/store.ts'
 const large = (mark: string): string => mark.padEnd(20_000, mark)
 
 describe('direct appends', () => {
-  it('wait for a segment sync that a checkpoint has begun before them', async () => {
-    // The checkpoint finds the segment dirty the moment the direct write is done.
-    for (let seed = 1; seed <= 40; seed++) {
-      const world = newWorld(seed)
-      const bench = await StoreBench.open(world)
-      const log = bench.store.createLog(settings, { isVolatile: false })
-      await bench.append(log, [large('a')])
-      const told = bench.submit(log, [large('b')])
-      const checkpoint = bench.store.checkpoint()
-      await world.scheduler.runUntil(() => told.batch !== undefined)
-      world.losePower()
-      await checkpoint.catch.call(Promise.resolve(), () => undefined)
-      const next = await StoreBench.open(world)
-      const again = next.store.logOf(log.id)
-      if (again === undefined) throw new Error('the log is gone')
-      expect(await next.values(again)).toEqual([large('a'), large('b')])
-      expect(next.report.quarantinedRanges).toBe(0)
-    }
-  }, 30_000)
-
-  it('that are refused after they were written are in no checkpoint and come back never', async () => {
-    const world = newWorld(3)
-    const bench = await StoreBench.open(world)
-    const log = bench.store.createLog(settings, { isVolatile: false })
-    await bench.append(log, ['kept'])
-    // The segment takes it, the journal does not.
-    const journal = (path: string): boolean => path.endsWith('.journal')
-    world.disk.inject({ kind: 'write', code: 'ENOSPC', nth: 1, matches: journal })
-    const told = bench.submit(log, [large('r')])
-    await world.scheduler.runUntil(() => told.error !== undefined)
-    expect(told.error?.code).toBe('ERR_STORAGE_FULL')
-    expect(log.nextOffset).toBe(1)
-    await bench.run(bench.store.checkpoint())
-    await bench.append(log, ['after'])
-    world.losePower()
-    const next = await StoreBench.open(world)
-    const again = next.store.logOf(log.id)
-    if (again === undefined) throw new Error('the log is gone')
-    expect(await next.records(again)).toEqual([
-      { offset: 0, value: 'kept' },
-      { offset: 1, value: 'after' },
-    ])
-  })
-
   it('larger than the tail stay in memory until they are durable', async () => {
     const world = newWorld(4)
     const bench = await StoreBench.open(world, { tailBytesMax: 1_000 })
@@ -61,31 +17,6 @@ describe('direct appends', () => {
     await bench.append(log, ['after'])
     expect(await bench.values(log)).toEqual(['kept', 'after'])
   })
-})
-
-describe('back-pressure', () => {
-  it('is lifted although the last batches became durable behind a pass of the write-behind', async () => {
-    for (let seed = 1; seed <= 25; seed++) {
-      const world = newWorld(seed)
-      const bench = await StoreBench.open(world, {
-        unflushedBytesMax: 40_000,
-        writeBehindBytes: 10_000,
-        directAppendBytes: 1 << 30,
-      })
-      const logs = Array.from({ length: 6 }, () =>
-        bench.store.createLog(settings, { isVolatile: false }),
-      )
-      const told = []
-      for (let index = 0; !bench.store.isCongested; index++) {
-        told.push(bench.submit(logs[index % 6] as (typeof logs)[0], ['.'.repeat(3_000)]))
-        if (index % 3 === 0) await world.scheduler.runFor(0.2)
-      }
-      await world.scheduler.runFor(2_000)
-      expect(told.every((one) => one.batch !== undefined)).toBe(true)
-      expect(bench.store.isCongested).toBe(false)
-      expect(bench.roomCount).toBeGreaterThan(0)
-    }
-  }, 30_000)
 })
 
 describe('checkpoints', () => {

@@ -3,6 +3,7 @@
  * Ends with 0 only when everything is acknowledged.
  */
 import type { MessageEnvelope, Producer } from '@millrace/client-node'
+import { INPUT_RECORD_BYTES_MAX } from '../../limits.ts'
 import { CommandError, UsageError } from '../failure.ts'
 import { LineSplitter } from '../line-splitter.ts'
 import { formatJson, formatJsonLines, type OutputForm } from '../output.ts'
@@ -79,7 +80,15 @@ const publishOne = async (
 const readInput = async (): Promise<Buffer> => {
   if (process.stdin.isTTY) process.stderr.write('the body is read from here: end it with Ctrl-D\n')
   const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  let bytes = 0
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > INPUT_RECORD_BYTES_MAX) {
+      const next = 'give --lines to make a record of each line'
+      throw new CommandError(`the input is larger than ${INPUT_RECORD_BYTES_MAX} bytes`, next)
+    }
+    chunks.push(chunk)
+  }
   return Buffer.concat(chunks)
 }
 
