@@ -79,7 +79,9 @@ export class SegmentReader {
       if (walk.stop === 'watermark' || walk.stop === 'end') return undefined
       const isShort = chunk.view.length < bytes
       const isWholeChunk = walk.end === 0 && walk.cutLength <= bytes
-      if (walk.stop === 'damage' || isShort || isWholeChunk) {
+      // A length that leads out of the segment is damaged, however intact the header looks.
+      const batchEnd = cursor.position + walk.end + walk.cutLength
+      if (walk.stop === 'damage' || isShort || isWholeChunk || batchEnd > segment.flushedBytes) {
         const next = await this.#damage(log, segment, cursor, walk, offset)
         if (next === undefined) return undefined
         cursor.position = next.position
