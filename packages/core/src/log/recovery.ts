@@ -45,7 +45,7 @@ import {
 import { OFFSET_CEILING_STEP, OFFSET_SKIP_AFTER_LOSS } from './limits.ts'
 import type { Log } from './log.ts'
 import { RecoveredLogs } from './recovered-logs.ts'
-import type { RecoveredState, StoreOptions, StoreParts } from './store.ts'
+import type { RecoveredState, StoreOptions, StoreParts } from './store-parts.ts'
 import { StoredBatch } from './stored-batch.ts'
 
 interface Tally {
