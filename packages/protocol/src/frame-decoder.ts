@@ -39,10 +39,11 @@ export interface Frame {
 export interface FrameLimits {
   readonly frameBytesMax: number
   readonly bodyBytesMax: number
+  /** Bodies in parts that may be unfinished at once; 0 during the handshake. */
+  readonly assembliesMax?: number
 }
 
 export interface FrameDecoderOptions extends FrameLimits {
-  readonly assembliesMax?: number
   readonly onFrame: (frame: Frame) => void
 }
 
@@ -112,6 +113,7 @@ export class FrameDecoder {
   setLimits(limits: FrameLimits): void {
     this.#frameBytesMax = limits.frameBytesMax
     this.#bodyBytesMax = limits.bodyBytesMax
+    if (limits.assembliesMax !== undefined) this.#assemblies.setCountMax(limits.assembliesMax)
   }
 
   /**

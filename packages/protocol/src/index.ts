@@ -26,6 +26,7 @@ export {
 } from './limits.ts'
 export {
   isOpcode,
+  isRequest,
   isResponse,
   Opcode,
   opcodeName,
