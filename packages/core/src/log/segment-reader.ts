@@ -95,9 +95,9 @@ export class SegmentReader {
     return undefined
   }
 
-  /** The file ends before `offset` and nothing in memory or in the next segment begins with it. */
+  /** The file begins behind `offset`, or ends before it, and nothing else begins with it. */
   noteMissing(log: Log, segment: Segment, offset: number): void {
-    const to = log.endOf(segment)
+    const to = offset < segment.baseOffset ? segment.baseOffset : log.endOf(segment)
     if (to <= offset) return
     const range = { from: offset, to }
     if (log.addGap(range)) this.#onDamage(log, range)
