@@ -45,6 +45,7 @@ export {
   frameOpcode,
   writeFrameHeader,
 } from './frame.ts'
+export { BodyPool, POOLED_BODY_BYTES } from './body-pool.ts'
 export {
   type Frame,
   FrameDecoder,

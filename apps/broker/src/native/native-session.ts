@@ -12,6 +12,7 @@ import {
   ASSEMBLIES_COUNT_MAX,
   encodeGoAway,
   type Frame,
+  type BodyPool,
   FrameDecoder,
   HANDSHAKE_FRAME_BYTES_MAX,
   isRequest,
@@ -41,6 +42,8 @@ export interface SessionSurroundings {
   readonly services: Services
   readonly settings: NativeSettings
   readonly timers: CoarseTimers
+  /** Buffers of bodies that span reads, shared by all sessions. */
+  readonly bodies: BodyPool
   readonly memory: MemoryBudget
   readonly onClosed: (session: NativeSession) => void
 }
@@ -87,6 +90,7 @@ export class NativeSession implements Session {
       frameBytesMax: HANDSHAKE_FRAME_BYTES_MAX,
       bodyBytesMax: HANDSHAKE_FRAME_BYTES_MAX,
       assembliesMax: 0,
+      pool: surroundings.bodies,
       onFrame: (frame) => this.#handleFrame(frame),
     })
     const { handshakeMsMax } = services.limits
