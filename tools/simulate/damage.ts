@@ -24,6 +24,7 @@ export class DamageRecord {
   readonly #disk: SimulatedDisk
   readonly #history: History
   readonly #segments: SegmentDamage[] = []
+  readonly #reported = new Map<string, OffsetRange[]>()
   /** A journal group was damaged since the last look: anything that it held may be gone. */
   isJournalDamaged = false
   /** It was at some time: logs may have gaps from then on. */
@@ -40,7 +41,13 @@ export class DamageRecord {
     const ranges = this.#segments
       .filter((damage) => damage.log === name)
       .map((damage) => ({ from: damage.from, to: this.#endOf(damage.path) }))
+    ranges.push(...(this.#reported.get(name) ?? []))
     return this.isJournalDamaged ? [...ranges, { from: 0, to: Infinity }] : ranges
+  }
+
+  /** Ranges that were touched and were reported: from now on they may be there or not. */
+  noteReported(log: string, ranges: readonly OffsetRange[]): void {
+    this.#reported.set(log, [...(this.#reported.get(log) ?? []), ...ranges])
   }
 
   /** Whether this log may have gaps and damaged ranges. */
