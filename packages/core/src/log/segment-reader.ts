@@ -17,7 +17,7 @@ import type { Segment } from './segment.ts'
 /** Where a read stands in a segment. */
 interface Cursor {
   position: number
-  /** -1 at the start: the first batch must hold the offset or lie before it. */
+  /** The base offset that a batch there must have. */
   expected: number
   bytes: number
 }
@@ -56,7 +56,9 @@ export class SegmentReader {
     await this.#indexes.cover(segment)
     const wanted = Math.min(Math.max(bytesMax, READ_CHUNK_BYTES_MIN), READ_CHUNK_BYTES_MAX)
     const bytes = wanted + INDEX_INTERVAL_BYTES
-    const cursor = { position: segment.offsetIndex.floor(offset), expected: -1, bytes }
+    const position = segment.offsetIndex.floor(offset)
+    const expected = segment.offsetIndex.keyOf(offset) ?? segment.baseOffset
+    const cursor = { position, expected, bytes }
     return this.readFrom(log, segment, cursor, offset, bytesMax)
   }
 
@@ -133,7 +135,7 @@ export class SegmentReader {
     offset: number,
   ): Promise<FoundBatch | undefined> {
     if (log.isDeleted) throw new BrokerError('ERR_TOPIC_DELETED', [log.label])
-    const from = walk.expected < 0 ? offset : walk.expected
+    const from = walk.expected
     const found = await this.#nextGoodBatch(log, segment, cursor.position + walk.end, from)
     const to = found?.baseOffset ?? log.endOf(segment)
     segment.dropIndex()
@@ -155,8 +157,8 @@ export class SegmentReader {
     try {
       const file = await this.#files.acquire(segment.path)
       try {
-        const found = await findNextBatch(file, position, segment.flushedBytes, from)
-        return found !== undefined && found.baseOffset < following ? found : undefined
+        const range = { from, to: following }
+        return await findNextBatch(file, position, segment.flushedBytes, range)
       } finally {
         this.#files.release(segment.path)
       }

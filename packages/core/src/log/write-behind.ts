@@ -193,7 +193,7 @@ export class WriteBehind {
     const batches = run.batches.filter((batch) => !batch.isRefused)
     for (const batch of batches) {
       const { length } = batch.bytes
-      run.segment.noteBatch(batch.baseOffset, batch.position, length, batch.maxTimestamp)
+      run.segment.noteBatch(batch, batch.position, length)
       run.segment.flushedBytes = batch.position + length
       log.unflushedBytes -= length
     }
