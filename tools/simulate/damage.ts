@@ -5,6 +5,7 @@
  * nothing else. A flipped bit in an index touches nothing: indexes are rebuilt. A flipped bit in a
  * journal group touches what that group holds, of any log.
  */
+import { BATCH_CRC_AT, BATCH_LENGTH_AT } from '@millrace/codec'
 import type { History, OffsetRange, SeededRandom, SimulatedDisk } from '@millrace/testing'
 import { type FoundBatch, findBatch } from './payload.ts'
 import { claimedGroups, unclaimedPlaces } from './journal-groups.ts'
@@ -23,6 +24,7 @@ export class DamageRecord {
   readonly #disk: SimulatedDisk
   readonly #history: History
   readonly #segments: SegmentDamage[] = []
+  readonly #reported = new Map<string, OffsetRange[]>()
   /** A journal group was damaged since the last look: anything that it held may be gone. */
   isJournalDamaged = false
   /** It was at some time: logs may have gaps from then on. */
@@ -39,7 +41,13 @@ export class DamageRecord {
     const ranges = this.#segments
       .filter((damage) => damage.log === name)
       .map((damage) => ({ from: damage.from, to: this.#endOf(damage.path) }))
+    ranges.push(...(this.#reported.get(name) ?? []))
     return this.isJournalDamaged ? [...ranges, { from: 0, to: Infinity }] : ranges
+  }
+
+  /** Ranges that were touched and were reported: from now on they may be there or not. */
+  noteReported(log: string, ranges: readonly OffsetRange[]): void {
+    this.#reported.set(log, [...(this.#reported.get(log) ?? []), ...ranges])
   }
 
   /** Whether this log may have gaps and damaged ranges. */
@@ -60,7 +68,10 @@ export class DamageRecord {
     return later.length === 0 ? Infinity : Math.min(...later)
   }
 
-  /** Damages a segment or an index at random. False when there is none. */
+  /**
+   * Damages a segment or an index at random. False when there is none. In a segment it is the length
+   * of a batch, its checksum or what that covers; base offset and epoch stand outside of it.
+   */
   damageLog(random: SeededRandom): boolean {
     const paths = this.#disk.files().filter((path) => SEGMENT.test(path) || INDEX.test(path))
     if (paths.length === 0) return false
@@ -76,7 +87,11 @@ export class DamageRecord {
     if (batches.length === 0) return false
     const batch = random.pick(batches)
     this.#segments.push({ log: batch.log, path, from: batch.baseOffset })
-    this.#flip(path, random, batch.position, batch.bytes.length)
+    if (random.chance(0.05)) this.#flip(path, random, batch.position + BATCH_LENGTH_AT, 4)
+    else {
+      const coveredBytes = batch.bytes.length - BATCH_CRC_AT
+      this.#flip(path, random, batch.position + BATCH_CRC_AT, coveredBytes)
+    }
     return true
   }
 

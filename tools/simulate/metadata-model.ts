@@ -107,6 +107,8 @@ export class MetadataModel {
 
   /** Takes what is there for true: the metadata itself was damaged. Gives the topics that are gone. */
   adoptAll(namespace: string, actual: ReadonlyMap<string, TopicState>): TopicState[] {
+    // What ids were used may be lost as well.
+    this.#usedIds.clear()
     const gone: TopicState[] = []
     for (const state of this.topics()) {
       if (state.namespace !== namespace || actual.get(state.topic)?.id === state.id) continue

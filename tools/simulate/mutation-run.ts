@@ -1,7 +1,7 @@
 /** Runs the simulator against engines with a planted bug and says which seed has caught which. */
 import { spawn } from 'node:child_process'
 import { type SimulatorArguments, UsageError } from './arguments.ts'
-import { type MutatedCopy, createMutatedCopy } from './mutation.ts'
+import { type MutatedCopy, checkPatches, createMutatedCopy } from './mutation.ts'
 import { mutants } from './mutants/index.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { runSeed } from './seed-report.ts'
@@ -90,6 +90,7 @@ const print = ({ mutant, seed, text, seconds }: Outcome): void => {
 
 /** Every planted bug must be caught. */
 export const runMutants = async (given: SimulatorArguments): Promise<number> => {
+  await checkPatches(mutants)
   let survivors = 0
   for (const mutant of mutants) {
     const outcome = await run(mutant, given, false)

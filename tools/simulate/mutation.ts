@@ -60,6 +60,15 @@ const compileCore = async (mutant: Mutant, target: string): Promise<void> => {
   await cp(join(root, 'packages', 'core', 'package.json'), join(target, 'package.json'))
 }
 
+/** Fails when one does not apply any more: better now than after an hour of others. */
+export const checkPatches = async (mutants: readonly Mutant[]): Promise<void> => {
+  for (const mutant of mutants) {
+    checkFiles(mutant)
+    const files = new Set(mutant.patches.map(({ file }) => file))
+    for (const file of files) await readPatched(join(root, file), mutant)
+  }
+}
+
 const checkFiles = (mutant: Mutant): void => {
   const outside = mutant.patches.find(({ file }) => !file.startsWith('packages/core/src/'))
   if (outside !== undefined)

@@ -95,7 +95,9 @@ export class Verification {
     simulation.note(
       `check ${log}: ${read.batches.length} batches, ${read.earliestOffset} to ${read.highWatermark}`,
     )
-    simulation.history.checkContent(log, { ...read, excused: overlap(touched, reported) })
+    const excused = overlap(touched, reported)
+    simulation.damage.noteReported(log, excused)
+    simulation.history.checkContent(log, { ...read, excused })
     if (!simulation.damage.isDamaged(topic.id, partition)) this.#checkEpochs(log, read.batches)
     await this.#checkOffsets(topic, partition, read)
     return true

@@ -169,9 +169,9 @@ def handshake(stranger):
     for wish in (0, 1000, 0xFFFFFFFF):
         with stranger.client(heartbeatMs=wish) as client:
             got = client.settings["heartbeatMs"]
-            report.check("heartbeatMs for %d" % wish, got == 0 or 100 <= got <= min(wish, 3600000), got)
+            report.check("heartbeatMs for %d" % wish, got == 0 or 1000 <= got <= min(wish, 3600000), got)
     with stranger.client(heartbeatMs=7) as client:
-        report.check("a heartbeat below the least is moved to it", client.settings["heartbeatMs"] in (0, 100),
+        report.check("a heartbeat below the least is moved to it", client.settings["heartbeatMs"] in (0, 1000),
                      client.settings["heartbeatMs"])
     with stranger.client(versions=[7, 1, 99], features=["time-travel"], codecs=None, namespace=None, mechanism=None,
                          client={"name": None}, heartbeatMs=None, frameBytesMax=262144.0, tomorrow={"a": [1]}) as client:
@@ -199,7 +199,8 @@ def refused_handshakes(stranger):
         with stranger.client(handshake=False) as client:
             error = stranger.report.error(name, "ERR_MALFORMED_BODY", lambda: client.connect(**options))
             if error:
-                stranger.report.outcome("a second try after a malformed CONNECT (%s)" % name, client.connect)
+                stranger.report.check(name + " answers the CONNECT", error.correlation == 1)
+                client.wait_for_end(3)
 
 
 def first_frames(stranger):
@@ -212,7 +213,7 @@ def first_frames(stranger):
         ("unknown opcode first", head(0x66, 0, 1), "ERR_UNEXPECTED_FRAME"),
         ("CONNECT with correlation 0", head(m.CONNECT, 0, 0, connect), "ERR_MALFORMED_FRAME"),
         ("CONNECT in parts", head(m.CONNECT, 0, 1, connect[:9], m.MORE) + head(m.CONNECT, 0, 1, connect[9:]),
-         "ERR_MALFORMED_FRAME ERR_UNEXPECTED_FRAME"),
+         "ERR_MALFORMED_FRAME"),
         ("oversized", struct.pack(">IBBHI", 8189, m.CONNECT, 0, 0, 1), "ERR_FRAME_TOO_LARGE"),
         ("oversized, four bytes", struct.pack(">I", 8189), "ERR_FRAME_TOO_LARGE"),
         ("too short", struct.pack(">IBBH", 7, m.CONNECT, 0, 0), "ERR_MALFORMED_FRAME"),
@@ -243,32 +244,33 @@ def liveness(stranger):
         for body in (b"", b"echo", bytes(range(64))):
             report.equal("PONG of %d bytes" % len(body), client.request(m.PING, body, channel=9), body)
         report.error("PING of 65 bytes", "ERR_MALFORMED_BODY", lambda: client.request(m.PING, bytes(65)))
-        client.send_raw(m.encode_frame(m.PING | m.ANSWER, 0, 12345, b"unasked"))
+        client.send_raw(m.encode_frame(m.PING | m.ANSWER, 0, 12345, bytes(65)))
         stranger.usable(client)
         report.error("unknown opcode", "ERR_UNKNOWN_OPCODE", lambda: client.request(0x66, b"what"))
         error = report.error("AUTHENTICATE once authenticated", "ERR_UNEXPECTED_FRAME",
                              lambda: client.control(m.AUTHENTICATE, {"response": b""}))
         if error:
             client.wait_for_end()
-    for wish in (100, 600):
+    for wish in (1000, 1600):
         with Watcher(stranger.host, stranger.port, WAIT, heartbeatMs=wish) as client:
             beat = client.settings["heartbeatMs"] / 1000
             if beat:
                 client.idle(4 * beat + 0.1)
                 times = [client.started] + [one[0] for one in client.seen[1:]] + [time.monotonic()]
                 gap = max(after - before for before, after in zip(times, times[1:]))
-                report.check("a client that only answers hears a heartbeat of %d ms in time" % wish, gap < 2 * beat,
+                report.check("a client that only answers hears a heartbeat of %d ms in time" % wish, gap <= beat,
                              "silent for %.3f s" % gap)
                 report.check("the broker asks with PING of a correlation that is not 0", client.pings > 0 and all(
                     correlation for _, op, correlation in client.seen if op == m.PING), client.seen)
                 client.send(m.PING)
                 client.mute, started = True, time.monotonic()
-                stranger.ends_with("silence", client, "ERR_HEARTBEAT_TIMEOUT")
-                report.check("a silent client is not closed before 2 heartbeats", time.monotonic() - started > 1.9 * beat,
-                             time.monotonic() - started)
+                stranger.ends_with("silence", client, "ERR_HEARTBEAT_TIMEOUT", timeout=5)
+                silent = time.monotonic() - started
+                report.check("a silent client is closed after 2 to 2.5 heartbeats", 1.99 * beat < silent < 2.5 * beat + 0.1,
+                             silent)
                 report.note("silence of 2 x %.1f s was noticed after" % beat, "%.2f s" % (time.monotonic() - started))
-    with stranger.client(heartbeatMs=100) as client:
-        client.idle(0.7)
+    with stranger.client(heartbeatMs=1000) as client:
+        client.idle(2.6)
         stranger.usable(client)
 
 
@@ -310,8 +312,8 @@ def topics(stranger):
         report.error("no topic came of it", "ERR_TOPIC_NOT_FOUND", lambda: client.topic(m.TOPIC_DESCRIBE, name + "-bad"))
         report.error("partitions 0", "ERR_MALFORMED_BODY", lambda: client.topic(
             m.TOPIC_CREATE, name + "-bad", partitions=0))
-        report.error("more partitions than any broker has", "ERR_LIMIT_EXCEEDED ERR_INVALID_ARGUMENT",
-                     lambda: client.topic(m.TOPIC_CREATE, name + "-bad", partitions=0xFFFFFFFF))
+        report.error("more partitions than any broker has", "ERR_INVALID_ARGUMENT",
+                     lambda: client.topic(m.TOPIC_CREATE, name + "-bad", partitions=1025))
         altered = client.topic(m.TOPIC_ALTER, name, settings={"segmentBytes": 2097152, "segmentMs": None}, partitions=4,
                                revision=description["revision"])
         report.equal("altered", altered["settings"]["segmentBytes"], 2097152)
@@ -322,13 +324,21 @@ def topics(stranger):
         report.equal("nil goes back to the default", altered["settings"]["segmentMs"], plain["settings"]["segmentMs"])
         report.equal("settings not named stay", altered["settings"]["durability"], "memory")
         for value in ("persisted", None):
-            report.outcome("alter durability to %r" % value, lambda: client.topic(
-                m.TOPIC_ALTER, name, settings={"durability": value})["settings"]["durability"])
+            report.error("alter durability to %r" % value, "ERR_INVALID_ARGUMENT", lambda: client.topic(
+                m.TOPIC_ALTER, name, settings={"durability": value}))
         report.error("an old revision", "ERR_REVISION_CONFLICT", lambda: client.topic(
             m.TOPIC_ALTER, name, partitions=5, revision=description["revision"]))
         report.error("fewer partitions", "ERR_INVALID_ARGUMENT", lambda: client.topic(m.TOPIC_ALTER, name, partitions=3))
-        report.outcome("alter with nothing to alter", lambda: client.topic(
-            m.TOPIC_ALTER, name)["revision"] - altered["revision"])
+        report.equal("an alter of nothing raises the revision", client.topic(m.TOPIC_ALTER, name)["revision"],
+                     altered["revision"] + 1)
+        for setting, low, high in (("segmentBytes", 4096, 1 << 31), ("segmentMs", 1000, None),
+                                   ("batchBytesMax", 1024, 1 << 26)):
+            for value, fits in ((low, True), (low - 1, False), (high, True), (high and high + 1, False)):
+                alter = lambda: client.topic(m.TOPIC_ALTER, name, settings={setting: value})["settings"][setting]
+                if value is not None and fits:
+                    report.equal("%s %d" % (setting, value), alter(), value)
+                elif value is not None:
+                    report.error("%s %d" % (setting, value), "ERR_INVALID_ARGUMENT", alter)
         for op in (m.TOPIC_DESCRIBE, m.TOPIC_ALTER, m.TOPIC_DELETE, m.TOPIC_OPEN):
             report.error("op 0x%02x on a missing topic" % op, "ERR_TOPIC_NOT_FOUND",
                          lambda: client.topic(op, stranger.prefix + "missing"))
@@ -356,7 +366,7 @@ def names_and_bodies(stranger):
     with stranger.client() as client:
         for name in ("", ".", ".."):
             report.error("create %.20r" % name, "ERR_INVALID_NAME", lambda: client.topic(m.TOPIC_CREATE, name))
-            report.outcome("describe %.20r" % name, lambda: client.topic(m.TOPIC_DESCRIBE, name))
+            report.error("describe %.20r" % name, "ERR_INVALID_NAME", lambda: client.topic(m.TOPIC_DESCRIBE, name))
         for name in ("a/b", "a b", "ü", "x" * 220, "a\0b", "a\nb", "__proto__"):
             report.outcome("create %.20r" % name, lambda: stranger.topic(client, name)[0])
         report.error("open a bad name", "ERR_INVALID_NAME", lambda: client.topic(m.TOPIC_OPEN, "..", create=True))
@@ -421,8 +431,9 @@ def names_and_bodies(stranger):
         client.send_raw(m.encode_frame(m.CREDIT, 0, 99, struct.pack(">II", 4711, 1) + b"later"))
         stranger.usable(client)
         client.send_raw(m.encode_frame(m.CREDIT, 0, 0, b"\0\0"))
-        report.outcome("a CREDIT of 2 bytes", lambda: client.request(m.PING))
-        report.note("a CREDIT of 2 bytes", client.fatal)
+        stranger.usable(client)
+        report.check("a CREDIT of 2 bytes", client.fatal is not None and client.fatal.code == "ERR_MALFORMED_BODY",
+                     client.fatal)
 
 
 def many_topics(stranger):
@@ -565,6 +576,11 @@ def large_values(stranger):
         report.error("a batch one byte larger", "ERR_BATCH_TOO_LARGE", lambda: writer.produced(
             writer.send_produce(handle, 0, largest_batch(most + 1)), 30))
         stranger.usable(writer)
+        name, handle = stranger.opened(writer, "segments", settings={"segmentBytes": 8192})
+        report.equal("a quarter of a segment", writer.topic(m.TOPIC_OPEN, name)["batchBytesMax"], 2048)
+        writer.produced(writer.send_produce(handle, 0, largest_batch(2048)))
+        report.error("more than a quarter of a segment", "ERR_BATCH_TOO_LARGE", lambda: writer.produced(
+            writer.send_produce(handle, 0, largest_batch(2049))))
         name, handle = stranger.opened(writer, "limited", settings={"batchBytesMax": 5000})
         report.equal("the limit of the topic", writer.topic(m.TOPIC_OPEN, name)["batchBytesMax"], 5000)
         writer.produced(writer.send_produce(handle, 0, largest_batch(5000)))
@@ -645,9 +661,10 @@ def produce_order(stranger):
         body = m.PRODUCE_HEAD.pack(handle, 0, 0) + m.encode_batch([Record(None, b"long", (), T0)])
         client.send_raw(m.encode_frame(m.PRODUCE, 7, 9001, body[:30], m.MORE), 9001, m.PRODUCE)
         later = client.send_produce(handle, 0, m.encode_batch([Record(None, b"whole", (), T0)]), channel=7)
-        report.outcome("a PRODUCE that overtakes an unfinished one", lambda: client.produced(later, 1.0))
+        overtaking = client.produced(later)
         client.send_raw(m.encode_frame(m.PRODUCE, 7, 9001, body[30:]))
-        report.note("the unfinished one", client.produced(9001))
+        report.equal("a body in parts takes its place with its final part", client.produced(9001).base_offset,
+                     overtaking.next_offset)
 
 
 def produce_modes(stranger):
@@ -732,16 +749,21 @@ def refused_batches(stranger):
             if codec not in offered:
                 report.error(codec, "ERR_UNSUPPORTED_CODEC", lambda: produce(patched(one, 21, bytes([0, number]))))
         for number in (5, 6, 7):
-            report.error("codec %d" % number, "ERR_UNSUPPORTED_CODEC ERR_INVALID_BATCH",
+            report.error("codec %d" % number, "ERR_UNSUPPORTED_CODEC",
                          lambda: produce(patched(one, 21, bytes([0, number]))))
         sequenced = patched(patched(patched(one, 43, struct.pack(">q", 5)), 51, b"\0\0"), 53, bytes(4))
-        for title, batch in (("transactional", patched(sequenced, 21, b"\0\x10")), ("a control batch", patched(one, 21, b"\0\x20")),
-                             ("a producer id", sequenced), ("transactional without an id", patched(one, 21, b"\0\x10"))):
-            report.error(title, "ERR_UNSUPPORTED_FEATURE ERR_INVALID_BATCH", lambda: produce(batch))
+        for title, batch in (("transactional", patched(sequenced, 21, b"\0\x10")), ("a producer id", sequenced),
+                             ("transactional without an id", patched(one, 21, b"\0\x10"))):
+            report.error(title, "ERR_UNSUPPORTED_FEATURE", lambda: produce(batch))
+        for title, batch in (("a control batch", patched(one, 21, b"\0\x20")),
+                             ("append time set by a producer", patched(one, 21, b"\0\x08")),
+                             ("a timestamp of 2^53", m.encode_batch([Record(None, None, (), 1 << 53)])),
+                             ("a timestamp of -2^53", m.encode_batch([Record(None, None, (), -1 << 53)]))):
+            report.error(title, "ERR_INVALID_BATCH", lambda: produce(batch))
         described = client.topic(m.TOPIC_DESCRIBE, name)["partitions"][0]
         report.check("nothing of all that was stored", described["next"] == 0 and described["bytes"] == 0, described)
         for title, batch in (
-                ("append time set by a producer", patched(one, 21, b"\0\x08")), ("bit 6", patched(one, 21, b"\0\x40")),
+                ("bit 6", patched(one, 21, b"\0\x40")),
                 ("bit 7", patched(one, 21, b"\0\x80")), ("bit 15", patched(one, 21, b"\x80\0")),
                 ("another max timestamp", patched(one, 35, struct.pack(">q", T0 + 5))),
                 ("record attributes 1", around(record(b"\1" + empty[1:]))),
@@ -749,8 +771,8 @@ def refused_batches(stranger):
                 ("a header key that is no UTF-8", around(record(b"\0\0\0" + v(-1) + v(-1) + v(1) + v(1) + b"\xff" + v(-1)))),
                 ("an overlong varint", around(record(b"\0\0\x80\x00" + empty[3:]))),
                 ("a negative timestamp", m.encode_batch([Record(None, None, (), -5)])),
-                ("a timestamp of 2^60", m.encode_batch([Record(None, None, (), 1 << 60)]))):
-            report.outcome(title, lambda: produce(batch))
+                ("a timestamp of 2^53 - 1", m.encode_batch([Record(None, None, (), (1 << 53) - 1)]))):
+            report.check(title + " is stored as sent", produce(batch))
         stranger.usable(client)
 
 
@@ -815,8 +837,8 @@ def fetch_limits(stranger):
         report.equal("at the end", fetched[:3], (20, 0, 20))
         report.error("one above the end", "ERR_OFFSET_OUT_OF_RANGE", lambda: client.fetch(handle, 0, 21))
         report.error("2^53 - 1", "ERR_OFFSET_OUT_OF_RANGE", lambda: client.fetch(handle, 0, (1 << 53) - 1))
-        report.outcome("flag bit 0", lambda: client.fetched(client.send_fetch(handle, 0, 0, flags=1), 0).next_offset)
-        report.outcome("flag bit 7", lambda: client.fetched(client.send_fetch(handle, 0, 0, flags=128), 0).next_offset)
+        report.equal("flag bit 0 is ignored", client.fetched(client.send_fetch(handle, 0, 0, flags=1), 0).next_offset, 20)
+        report.equal("flag bit 7 is ignored", client.fetched(client.send_fetch(handle, 0, 0, flags=128), 0).next_offset, 20)
         stranger.usable(client)
 
 
@@ -844,10 +866,10 @@ def offsets(stranger):
         report.equal("two of three", sorted(at("latest", partitions=[2, 0])), [0, 2])
         report.error("a missing topic", "ERR_TOPIC_NOT_FOUND", lambda: client.list_offsets(name + "x", "latest"))
         report.error("a missing partition", "ERR_PARTITION_NOT_FOUND", lambda: at("latest", partitions=[0, 3]))
-        report.error("at something else", "ERR_MALFORMED_BODY ERR_INVALID_ARGUMENT", lambda: at("yesterday"))
-        report.outcome("no partition at all", lambda: at("latest", partitions=[]))
-        report.outcome("a partition twice", lambda: client.list_offsets(name, "latest", partitions=[0, 0]))
-        report.outcome("at -1", lambda: at(-1))
+        report.error("at something else", "ERR_MALFORMED_BODY", lambda: at("yesterday"))
+        report.error("no partition at all", "ERR_INVALID_ARGUMENT", lambda: at("latest", partitions=[]))
+        report.error("a partition twice", "ERR_INVALID_ARGUMENT", lambda: at("latest", partitions=[0, 0]))
+        report.error("at -1", "ERR_MALFORMED_BODY", lambda: at(-1))
         stranger.usable(client)
 
 
@@ -919,7 +941,7 @@ def subscriptions(stranger):
         report.equal("one batch although it is larger than maxBytesPerDeliver",
                      [len(one.batches) for one in settle(client)], [1, 1, 1])
         client.credit(9, size, channel=2)
-        report.note("CREDIT on another channel than SUBSCRIBE", "%d deliveries" % len(settle(client)))
+        report.equal("CREDIT on another channel than SUBSCRIBE", len(settle(client)), 1)
         stranger.usable(client)
 
 
@@ -958,13 +980,11 @@ def subscription_starts(stranger):
         for title, start in (("another word", "yesterday"), ("an empty map", {}), ("a bad key", {"offsets": {"one": 1}}),
                              ("both", {"timestamp": 1, "offsets": {}}), ("key 01", {"offsets": {"01": 1}}),
                              ("a negative offset", -1)):
-            if title in ("both",):
-                report.outcome(title, lambda: subscribe(start))
-            else:
-                report.error(title, "ERR_MALFORMED_BODY ERR_INVALID_ARGUMENT", lambda: subscribe(start))
-        report.outcome("offsets of a missing partition", lambda: client.subscribe(3, name, {"offsets": {"7": 0}}, 0))
-        report.outcome("no partition at all", lambda: client.subscribe(4, name, "latest", 0, partitions=[]))
-        report.outcome("a partition twice", lambda: client.subscribe(5, name, "latest", 0, partitions=[1, 1]))
+            report.error(title, "ERR_MALFORMED_BODY", lambda: subscribe(start))
+        report.error("offsets of a missing partition", "ERR_PARTITION_NOT_FOUND", lambda: subscribe({"offsets": {"7": 0}}))
+        report.error("no partition at all", "ERR_INVALID_ARGUMENT", lambda: subscribe("latest", partitions=[]))
+        report.error("a partition twice", "ERR_INVALID_ARGUMENT", lambda: subscribe("latest", partitions=[1, 1]))
+        client.subscribe(3, name, {"offsets": {"0": 4, "1": 4}}, 0, partitions=[1])
         report.error("maxBytesPerDeliver 0", "ERR_MALFORMED_BODY", lambda: subscribe("latest", maxBytesPerDeliver=0))
         client.subscribe(6, name, "latest", 1 << 20)
         writer.topic(m.TOPIC_ALTER, name, partitions=4)
@@ -1006,7 +1026,7 @@ def handles(stranger):
         waiting = client.send_fetch(handle, 0, len(SPECIAL), max_wait_ms=8000)
         client.request(m.PING)
         other.topic(m.TOPIC_DELETE, name)
-        report.error("a poll whose topic is deleted", "ERR_TOPIC_DELETED ERR_STALE_HANDLE",
+        report.error("a poll whose topic is deleted", "ERR_TOPIC_DELETED",
                      lambda: client.fetched(waiting, 0, 4))
         for _ in range(2):
             error = report.error("PRODUCE with a stale handle", "ERR_STALE_HANDLE", lambda: client.produce(handle, 0, SPECIAL))
@@ -1042,7 +1062,7 @@ def busy(stranger):
         for correlation in over:
             error = report.error("one request too many", "ERR_BUSY", lambda: client.answer(correlation))
             report.check("busy is retriable", error is not None and error.retriable)
-        report.outcome("PING while all is in flight", lambda: client.request(m.PING, b"x", 2))
+        report.equal("PING while all is in flight", client.request(m.PING, b"x"), b"x")
         writer.produce(writer.topic(m.TOPIC_OPEN, name)["handle"], 0, SPECIAL)
         client.wait(lambda: len(client.answers) >= most)
         report.check("all others are answered", all(len(client.fetched(one, 0).records) == len(SPECIAL) for one in waiting))
@@ -1052,8 +1072,9 @@ def busy(stranger):
         del client.seen[:]
         first = client.send_fetch(handle, 0, len(SPECIAL), max_wait_ms=300)
         client.send_raw(m.encode_frame(m.FETCH, 0, first, m.FETCH_BODY.pack(handle, 0, 0, 1, 0, 0, 0)))
-        report.outcome("a correlation that is in use already", lambda: client.idle(0.5))
-        report.note("then", [one[1:] for one in client.seen])
+        client.idle(0.5)
+        report.equal("a correlation in use is answered twice", [one[1:] for one in client.seen],
+                     [(m.FETCH | m.ANSWER, first)] * 2)
 
 
 def frames_that_close(stranger):
@@ -1072,7 +1093,7 @@ def frames_that_close(stranger):
     broken("length 0", "ERR_MALFORMED_FRAME", bytes(12))
     broken("correlation 0", "ERR_MALFORMED_FRAME", frame(m.PING, 0, 0))
     broken("garbage", "ERR_FRAME_TOO_LARGE ERR_MALFORMED_FRAME", b"\xca\xfe\xba\xbe" * 5)
-    broken("HTTP", "ERR_MALFORMED_FRAME", b"POST /x HTTP/1.1\r\n\r\n")
+    broken("HTTP, too late to be told apart", "ERR_FRAME_TOO_LARGE", b"POST /x HTTP/1.1\r\n\r\n")
     for op in (m.GO_AWAY, m.DELIVER, m.SUBSCRIPTION_END, m.ERROR, 0x81, 0x85, 0x90, 0xA0, 0xB0, 0xFF):
         broken("op 0x%02x of the broker" % op, "ERR_UNEXPECTED_FRAME", frame(op, 0, 77, b"\x80"))
     with stranger.client() as client:  # the frame of exactly the limit is the last that passes
@@ -1109,7 +1130,7 @@ def closing(stranger):
         client.send_raw(m.encode_frame(m.CLOSE, 4, 500, b"ignored"), 500, m.CLOSE)
         client.wait_for_end()
         report.check("CLOSED comes last", list(client.answers) == [waiting, 500], list(client.answers))
-        report.note("CLOSE during a poll of 3 s took", "%.2f s, %r" % (time.monotonic() - started, client.answers))
+        report.check("CLOSE does not wait for a poll of 3 s", time.monotonic() - started < 1, time.monotonic() - started)
     with stranger.client() as client:
         report.equal("the records are there", client.fetch(client.topic(m.TOPIC_OPEN, name)["handle"], 0, 0).high_watermark,
                      20 * len(SPECIAL))

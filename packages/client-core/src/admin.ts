@@ -101,8 +101,16 @@ export class Admin {
   /** The topics of the namespace that this client may see. */
   async listTopics(options: ListTopicsOptions = {}): Promise<readonly TopicSummary[]> {
     const { prefix, signal } = options
-    const decode = (body: Uint8Array): readonly TopicSummary[] => decodeTopicListed(body).topics
-    return this.#session().call(Opcode.TOPIC_LIST, encodeTopicList({ prefix }), decode, { signal })
+    const topics: TopicSummary[] = []
+    for (let after: string | undefined; ; after = topics.at(-1)?.topic) {
+      const body = encodeTopicList({ prefix, after })
+      const page = await this.#session().call(Opcode.TOPIC_LIST, body, decodeTopicListed, {
+        signal,
+      })
+      topics.push(...page.topics)
+      // A broker that says "more" and sends nothing would be asked for ever.
+      if (page.more !== true || page.topics.length === 0) return topics
+    }
   }
 
   /** ERR_TOPIC_NOT_FOUND. */

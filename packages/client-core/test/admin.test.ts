@@ -33,6 +33,15 @@ describe('the admin', () => {
     expect(await client.admin.listTopics()).toHaveLength(3)
   })
 
+  it('lists more topics than fit one answer', async () => {
+    const { client, broker } = await openFake()
+    broker.topicsPerPage = 2
+    const names = ['a', 'b', 'c', 'd', 'e']
+    for (const name of names) broker.createTopic(name)
+    const topics = await client.admin.listTopics()
+    expect(topics.map(({ topic }) => topic)).toEqual(names)
+  })
+
   it('alters a topic at a revision, and resets a setting with null', async () => {
     const { client, broker } = await openFake((fake) => void fake.createTopic('t'))
     const altered = await client.admin.alterTopic('t', {

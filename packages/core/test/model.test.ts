@@ -54,7 +54,9 @@ class Model {
 
   async #append(name: string, records: { offset: number; value: string }[]): Promise<void> {
     const handle = await this.node.open(name)
-    const size = this.random.pick([1, 10, 300, 900])
+    const { segmentBytes } = this.node.broker.describeTopic(caller, name).settings
+    // Large ones, where a segment takes them, are gathered into direct appends.
+    const size = this.random.pick(segmentBytes < 65_536 ? [1, 10, 300, 900] : [10, 300, 9_000])
     const batches = Array.from({ length: this.random.between(1, 12) }, () =>
       Array.from({ length: this.random.between(1, 3) }, () =>
         `${this.#count++}`.padEnd(Math.floor(size / 3) + 1, '.'),

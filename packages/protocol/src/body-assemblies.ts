@@ -2,10 +2,12 @@
  * Bodies that arrive in pieces: one `BodyAssembly` each, and the bounded set of them.
  *
  * A frame that spans chunks and a body that spans frames are the same thing here: bytes are appended
- * as they arrive. Invariant: a buffer never exceeds `GROWTH_FACTOR` times the bytes received for it
- * (or `INITIAL_BYTES`), whatever length the peer declared.
+ * as they arrive. Invariant: a buffer that is made for it never exceeds `GROWTH_FACTOR` times the
+ * bytes received for it (or `INITIAL_BYTES`), whatever length the peer declared; one that the pool
+ * has lying free costs nothing more, and is taken when the whole body fits.
  */
 import { BrokerError } from '@millrace/codec'
+import { POOLED_BODY_BYTES, type BodyPool } from './body-pool.ts'
 
 const INITIAL_BYTES = 1024
 /** A socket gives 64 KiB at a time, most batches have 256 KiB: one buffer, filled without a copy. */
@@ -15,10 +17,12 @@ export class BodyAssembly {
   readonly opcode: number
   readonly channel: number
   readonly correlation: number
+  readonly #pool: BodyPool | undefined
   bytes: Uint8Array
   length: number
 
-  constructor(opcode: number, channel: number, correlation: number) {
+  constructor(opcode: number, channel: number, correlation: number, pool: BodyPool | undefined) {
+    this.#pool = pool
     this.opcode = opcode
     this.channel = channel
     this.correlation = correlation
@@ -40,19 +44,29 @@ export class BodyAssembly {
 
   #grow(needed: number, expected: number): void {
     const roomy = Math.max(needed * GROWTH_FACTOR, INITIAL_BYTES)
-    const grown = new Uint8Array(Math.max(needed, Math.min(roomy, expected)))
+    const isPoolable = this.#pool !== undefined && expected <= POOLED_BODY_BYTES
+    const pooled = isPoolable ? this.#pool?.take() : undefined
+    const grown = pooled ?? new Uint8Array(this.#roomFor(needed, roomy, expected, isPoolable))
     grown.set(this.bytes.subarray(0, this.length))
     this.bytes = grown
+  }
+
+  /** An eighth of a pooled buffer received earns a whole one, which the next body can use too. */
+  #roomFor(needed: number, roomy: number, expected: number, isPoolable: boolean): number {
+    if (isPoolable && needed * 8 >= POOLED_BODY_BYTES) return POOLED_BODY_BYTES
+    return Math.max(needed, Math.min(roomy, expected))
   }
 }
 
 /** The unfinished bodies of one direction of one connection. Few, so a list beats a map. */
 export class BodyAssemblies {
   readonly #open: BodyAssembly[] = []
+  readonly #pool: BodyPool | undefined
   #countMax: number
 
-  constructor(countMax: number) {
+  constructor(countMax: number, pool: BodyPool | undefined) {
     this.#countMax = countMax
+    this.#pool = pool
   }
 
   get count(): number {
@@ -91,7 +105,7 @@ export class BodyAssemblies {
           : `more than ${this.#countMax} unfinished bodies at once`
       throw new BrokerError('ERR_MALFORMED_FRAME', [text])
     }
-    const assembly = new BodyAssembly(opcode, channel, correlation)
+    const assembly = new BodyAssembly(opcode, channel, correlation, this.#pool)
     this.#open.push(assembly)
     return assembly
   }

@@ -10,6 +10,7 @@
  */
 import { BrokerError, isBrokerError } from '@millrace/codec'
 import { BodyAssemblies, BodyAssembly } from './body-assemblies.ts'
+import { POOLED_BODY_BYTES, type BodyPool } from './body-pool.ts'
 import { describeForeignBytes } from './foreign-bytes.ts'
 import {
   FLAG_MORE,
@@ -39,10 +40,16 @@ export interface Frame {
 export interface FrameLimits {
   readonly frameBytesMax: number
   readonly bodyBytesMax: number
+  /** Bodies in parts that may be unfinished at once; 0 during the handshake. */
+  readonly assembliesMax?: number
 }
 
 export interface FrameDecoderOptions extends FrameLimits {
-  readonly assembliesMax?: number
+  /**
+   * Where buffers of collected bodies come from and go back to. With one, such a body is lent for
+   * the call of `onFrame`, as a view of a chunk is; without one it is given away.
+   */
+  readonly pool?: BodyPool
   readonly onFrame: (frame: Frame) => void
 }
 
@@ -51,6 +58,7 @@ const EMPTY = new Uint8Array(0)
 export class FrameDecoder {
   readonly #onFrame: (frame: Frame) => void
   readonly #assemblies: BodyAssemblies
+  readonly #pool: BodyPool | undefined
   readonly #frame: Frame
   readonly #header: Uint8Array
   /** Chunks that came while suspended; copies, because a chunk is borrowed. */
@@ -68,7 +76,11 @@ export class FrameDecoder {
 
   constructor(options: FrameDecoderOptions) {
     this.#onFrame = options.onFrame
-    this.#assemblies = new BodyAssemblies(options.assembliesMax ?? ASSEMBLIES_COUNT_MAX)
+    this.#pool = options.pool
+    this.#assemblies = new BodyAssemblies(
+      options.assembliesMax ?? ASSEMBLIES_COUNT_MAX,
+      options.pool,
+    )
     this.#frame = { opcode: 0, flags: 0, channel: 0, correlation: 0, body: EMPTY, isOwned: false }
     this.#header = new Uint8Array(FRAME_HEADER_BYTES)
     this.#waiting = []
@@ -112,6 +124,7 @@ export class FrameDecoder {
   setLimits(limits: FrameLimits): void {
     this.#frameBytesMax = limits.frameBytesMax
     this.#bodyBytesMax = limits.bodyBytesMax
+    if (limits.assembliesMax !== undefined) this.#assemblies.setCountMax(limits.assembliesMax)
   }
 
   /**
@@ -259,7 +272,7 @@ export class FrameDecoder {
 
   #openBody(isLast: boolean): BodyAssembly {
     const { opcode, channel, correlation } = this.#frame
-    if (isLast) return new BodyAssembly(opcode, channel, correlation)
+    if (isLast) return new BodyAssembly(opcode, channel, correlation, this.#pool)
     return this.#assemblies.open(opcode, channel, correlation)
   }
 
@@ -283,7 +296,9 @@ export class FrameDecoder {
     this.#sink = undefined
     if ((this.#frame.flags & FLAG_MORE) !== 0) return
     this.#assemblies.close(sink)
-    this.#emit(sink.take(), true)
+    const isLent = this.#pool !== undefined && sink.bytes.length <= POOLED_BODY_BYTES
+    this.#emit(sink.take(), !isLent)
+    if (isLent) this.#pool?.give(sink.bytes)
   }
 
   #emit(body: Uint8Array, isOwned: boolean): void {

@@ -26,6 +26,7 @@ export {
 } from './limits.ts'
 export {
   isOpcode,
+  isRequest,
   isResponse,
   Opcode,
   opcodeName,
@@ -44,6 +45,7 @@ export {
   frameOpcode,
   writeFrameHeader,
 } from './frame.ts'
+export { BodyPool, POOLED_BODY_BYTES } from './body-pool.ts'
 export {
   type Frame,
   FrameDecoder,

@@ -33,7 +33,8 @@ export const PING_BODY_BYTES_MAX = 64
 export const ERROR_MESSAGE_CHARACTERS_MAX = 1024
 
 export const HEARTBEAT_MS_DEFAULT = 15_000
-export const HEARTBEAT_MS_MIN = 100
+/** Shorter ones would cut off a peer whose process stood still for a moment. */
+export const HEARTBEAT_MS_MIN = 1_000
 export const HEARTBEAT_MS_MAX = 3_600_000
 /** A peer that sent nothing for this many heartbeats is taken for dead. */
 export const HEARTBEAT_SILENCE_FACTOR = 2

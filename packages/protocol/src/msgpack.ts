@@ -13,7 +13,13 @@ export type ControlMap = Record<string, unknown>
 
 // Without records and structures neither keeps state between calls.
 const packr = new Packr({ useRecords: false, variableMapSize: true, moreTypes: false })
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' })
+/** Byte strings are copied out: a body is borrowed, and a handshake thinks about its bytes longer. */
+const unpackr = new Unpackr({
+  useRecords: false,
+  mapsAsObjects: true,
+  int64AsType: 'number',
+  copyBuffers: true,
+})
 
 /** Integers at most this far from zero go out as they are; msgpackr would write larger as floats. */
 const INT32_MAX = 0x7fff_ffff

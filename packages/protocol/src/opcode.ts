@@ -56,6 +56,18 @@ export const isOpcode = (value: number): value is Opcode => namesByOpcode.has(va
 
 export const isResponse = (opcode: number): boolean => (opcode & RESPONSE_BIT) !== 0
 
+/** Low numbers that nobody answers: pushes of the broker, and credit for them. */
+const unanswered: ReadonlySet<number> = new Set([
+  Opcode.GO_AWAY,
+  Opcode.CREDIT,
+  Opcode.DELIVER,
+  Opcode.SUBSCRIPTION_END,
+  Opcode.ERROR,
+])
+
+/** Whether its correlation is one that an answer repeats; unknown numbers count as requests. */
+export const isRequest = (opcode: number): boolean => !isResponse(opcode) && !unanswered.has(opcode)
+
 /** For logs and errors: the name, or the number when this version does not know it. */
 export const opcodeName = (opcode: number): string =>
   namesByOpcode.get(opcode) ?? `0x${opcode.toString(16).padStart(2, '0')}`

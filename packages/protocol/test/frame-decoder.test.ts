@@ -57,6 +57,26 @@ describe('whole frames', () => {
   })
 })
 
+describe('the handshake', () => {
+  it('takes no body in parts before its limits are set', () => {
+    const frames: number[] = []
+    const limits = { frameBytesMax: 100, bodyBytesMax: 100 }
+    const create = (): FrameDecoder =>
+      new FrameDecoder({
+        ...limits,
+        assembliesMax: 0,
+        onFrame: ({ correlation }) => void frames.push(correlation),
+      })
+    const failure = failureOf(() => create().push(part(1, bytesOf('abc'), FLAG_MORE)))
+    expect(failure.code).toBe('ERR_MALFORMED_FRAME')
+    const decoder = create()
+    decoder.push(ping(1))
+    decoder.setLimits({ ...limits, assembliesMax: 1 })
+    decoder.push(concat([part(2, bytesOf('abc'), FLAG_MORE), part(2, bytesOf('d'), 0)]))
+    expect(frames).toEqual([1, 2])
+  })
+})
+
 describe('limits of a frame', () => {
   it('takes a frame at the limit and refuses one byte more', () => {
     const fits = collect({ frameBytesMax: 64 })

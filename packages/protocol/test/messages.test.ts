@@ -99,6 +99,7 @@ const CASES: [string, number, string, unknown][] = [
   ['subscribe', Opcode.SUBSCRIBE, 'from', {}],
   ['subscribe', Opcode.SUBSCRIBE, 'from', { timestamp: 'x' }],
   ['subscribe', Opcode.SUBSCRIBE, 'from', { offsets: { x: 1 } }],
+  ['subscribe', Opcode.SUBSCRIBE, 'from', { timestamp: 1, offsets: {} }],
   ['subscribe', Opcode.SUBSCRIBE, 'from', { offsets: { '01': 1 } }],
   ['subscribe', Opcode.SUBSCRIBE, 'from', { offsets: { 4294967296: 1 } }],
   ['subscribe', Opcode.SUBSCRIBE, 'from', { offsets: { 0: -1 } }],

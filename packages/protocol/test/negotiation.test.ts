@@ -1,5 +1,6 @@
 import {
   isOpcode,
+  isRequest,
   isResponse,
   negotiateFrameBytes,
   negotiateHeartbeat,
@@ -33,7 +34,8 @@ it('agrees on the smaller frame, inside the bounds', () => {
 it('agrees on the shorter heartbeat, inside the bounds, or none', () => {
   expect(negotiateHeartbeat(15000, 30000)).toBe(15000)
   expect(negotiateHeartbeat(60000, 30000)).toBe(30000)
-  expect(negotiateHeartbeat(1, 30000)).toBe(100)
+  expect(negotiateHeartbeat(999, 30000)).toBe(1000)
+  expect(negotiateHeartbeat(1001, 30000)).toBe(1001)
   expect(negotiateHeartbeat(0xffffffff, 0xffffffff)).toBe(3600000)
   expect(negotiateHeartbeat(0, 30000)).toBe(0)
 })
@@ -43,6 +45,16 @@ it('pairs every answer with a request', () => {
     if (isResponse(opcode)) expect(isOpcode(opcode & ~RESPONSE_BIT)).toBe(true)
   }
   expect(new Set(Object.values(Opcode)).size).toBe(Object.keys(Opcode).length)
+})
+
+it('knows requests from what nobody answers', () => {
+  for (const opcode of [Opcode.CONNECT, Opcode.PING, Opcode.PRODUCE, Opcode.CLOSE, 0x66]) {
+    expect(isRequest(opcode)).toBe(true)
+  }
+  const { CREDIT, DELIVER, SUBSCRIPTION_END, GO_AWAY, ERROR, PONG } = Opcode
+  for (const opcode of [CREDIT, DELIVER, SUBSCRIPTION_END, GO_AWAY, ERROR, PONG, 0xff]) {
+    expect(isRequest(opcode)).toBe(false)
+  }
 })
 
 it('names opcodes, also unknown ones', () => {

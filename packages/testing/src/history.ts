@@ -197,6 +197,7 @@ export class History {
 
   /** Holds a full read of a log against everything known of it. */
   checkContent(logName: string, content: LogContent): void {
+    if (this.#forgotten.has(logName)) return
     const present = new Set<Append>()
     const lastSequences = new Map<number, number>()
     let next = content.earliestOffset

@@ -183,6 +183,7 @@ describe('History', () => {
     history.forget('t/0')
     history.checkContent('t/0', content([]))
     history.observe('t/0', batch(7, 0), 100)
+    history.checkContent('t/0', content([batch(7, 0)]))
     history.acknowledge(late, 0, 2)
   })
 })

@@ -2,7 +2,7 @@
 import { connect } from '@millrace/client-node'
 import type { Bench, Costs } from '../bench.ts'
 import type { BrokerUnderTest } from '../broker-under-test.ts'
-import { formatLatencies, grouped, recordsPerSecond } from '../facts.ts'
+import { brokerFact, formatLatencies, generatorFact, grouped, recordsPerSecond } from '../facts.ts'
 import { interleave } from '../interleave.ts'
 import type { Answer, Question, Row } from '../question.ts'
 import { type Latencies, median, ratiosOf, spreadOf } from '../statistics.ts'
@@ -85,6 +85,10 @@ const measure = async (bench: Bench, syncDelayMs: number): Promise<Row> => {
   const acknowledged = first.map(({ result }) => result.acknowledged)
   const p99s = acknowledged.map(({ p99 }) => p99)
   const syncs = first.reduce((sum, { counters }) => sum + counters.syncs, 0)
+  const loads = first.map((costs) => ({
+    ...costs,
+    result: { ...costs.result, payloadBytes: costs.result.recordCount * RECORD_BYTES },
+  }))
   const injected = syncDelayMs === 0 ? '' : `, ${syncDelayMs} ms sync injected`
   return {
     label: `p99 of acknowledgements at half load, of a bare sync loop${injected}`,
@@ -101,7 +105,9 @@ const measure = async (bench: Bench, syncDelayMs: number): Promise<Row> => {
       `acknowledged: ${formatLatencies(middleOf(acknowledged))}`,
       `bare sync loop: ${formatLatencies(middleOf(second))}`,
       `generator late by: ${formatLatencies(middleOf(first.map(({ result }) => result.late)))}`,
-      `syncs: ${grouped(syncs)}; the generator spins, so its CPU says nothing`,
+      `syncs: ${grouped(syncs)}`,
+      brokerFact('half load', loads),
+      generatorFact('half load', loads),
     ],
   }
 }

@@ -36,9 +36,8 @@ const cases: readonly Case[] = [
   },
 ]
 
-/** The window of one partition would be the limit with a slow sync: both get the same in all. */
-const windowOf = (partitions: number, syncDelayMs: number): number =>
-  syncDelayMs === 0 ? 5 : Math.max(5, (5 * PARTITIONS) / partitions)
+/** The SDK's default for each of many partitions, and as much in all for a single one. */
+const WINDOW_BATCHES = 5 * PARTITIONS
 
 const measure = async (bench: Bench, broker: BrokerUnderTest, one: Case): Promise<Row> => {
   const generator = bench.worker('generator')
@@ -48,7 +47,7 @@ const measure = async (bench: Bench, broker: BrokerUnderTest, one: Case): Promis
     load: {
       payloadBytes: RECORD_BYTES,
       spreadOver,
-      options: { inFlightBatchesMax: windowOf(partitions, one.syncDelayMs) },
+      options: { inFlightBatchesMax: WINDOW_BATCHES / partitions },
     },
     durationMs: bench.runMs(RUN_MS),
   })

@@ -1,7 +1,7 @@
 /**
  * Open loop through the SDK: every record has its moment, whatever the broker does meanwhile, and its
- * latency counts from that moment, not from when the program came round to sending it. The loop
- * spins between the moments: a timer of a millisecond would be slower than the disk.
+ * latency counts from that moment, not from when the program came round to sending it. The moments
+ * are a quarter of a millisecond apart, with as many records each as the rate demands.
  *
  * One record in `sampleEvery` is sent with a promise and measured; the others go the fast path. Both
  * share batches and order.
@@ -9,6 +9,9 @@
 import { type Producer, connect } from '@millrace/client-node'
 import { type Latencies, latenciesOf } from '../statistics.ts'
 import { payloadOf } from './payload.ts'
+import { startTicker } from './ticker.ts'
+
+const TICK_MS = 0.25
 
 export interface PacedParameters {
   readonly url: string
@@ -49,20 +52,7 @@ class PacedRun {
 
   async run(): Promise<Paced> {
     const { recordsPerSecond, durationMs } = this.#parameters
-    const total = Math.floor((recordsPerSecond * durationMs) / 1000)
-    await new Promise<void>((resolve, reject) => {
-      const turn = (): void => {
-        try {
-          this.#sendDue(total)
-        } catch (error) {
-          reject(error as Error)
-          return
-        }
-        if (this.#sentCount < total) setImmediate(turn)
-        else resolve()
-      }
-      turn()
-    })
+    await this.#sendAll(Math.floor((recordsPerSecond * durationMs) / 1000))
     await this.#producer.flush()
     if (this.#failure !== undefined) throw this.#failure
     return {
@@ -73,10 +63,27 @@ class PacedRun {
     }
   }
 
+  async #sendAll(total: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const ticker = startTicker(TICK_MS, () => {
+        try {
+          this.#sendDue(total)
+        } catch (error) {
+          ticker.stop()
+          reject(new Error('SDK and broker do not keep up with the rate', { cause: error }))
+        }
+        if (this.#sentCount < total) return
+        ticker.stop()
+        resolve()
+      })
+    })
+  }
+
+  /** All records up to the moment that has come. */
   #sendDue(total: number): void {
     const { recordsPerSecond, sampleEvery } = this.#parameters
-    const elapsedMs = performance.now() - this.#startedAt
-    const due = Math.min(total, Math.floor((elapsedMs * recordsPerSecond) / 1000) + 1)
+    const moment = Math.floor((performance.now() - this.#startedAt) / TICK_MS)
+    const due = Math.min(total, Math.floor((moment * TICK_MS * recordsPerSecond) / 1000))
     while (this.#sentCount < due) {
       if (this.#sentCount % sampleEvery === 0) this.#sendMeasured()
       else this.#producer.write(this.#payload)
@@ -86,7 +93,8 @@ class PacedRun {
 
   #sendMeasured(): void {
     const { recordsPerSecond, warmUpMs } = this.#parameters
-    const intendedMs = (this.#sentCount * 1000) / recordsPerSecond
+    const exactMs = ((this.#sentCount + 1) * 1000) / recordsPerSecond
+    const intendedMs = Math.ceil(exactMs / TICK_MS) * TICK_MS
     const sending = this.#producer.send(this.#payload)
     if (intendedMs < warmUpMs) return void sending.catch((error: unknown) => this.#fail(error))
     const intendedAt = this.#startedAt + intendedMs

@@ -6,13 +6,18 @@ export const damageTakenForTornTail: Mutant = {
   patches: [
     {
       file: 'packages/core/src/log/recovery.ts',
-      find: 'if (expected > scan.claimedGroup) return this.#tornAt(expected, groups)',
-      replace: 'return this.#tornAt(expected, groups)',
+      find: 'if (sequence > Math.max(expected, scan.claimedGroup + 1)) {',
+      replace: 'if (sequence > expected) {',
     },
     {
       file: 'packages/core/src/log/recovery.ts',
-      find: 'if (damaged.size > 0 && sequence > scan.claimedGroup) return this.#tornAt(sequence, groups)',
-      replace: 'if (damaged.size > 0) return this.#tornAt(sequence, groups)',
+      find: 'if (damaged.size > 0 && sequence > scan.claimedGroup) {',
+      replace: 'if (damaged.size > 0) {',
+    },
+    {
+      file: 'packages/core/src/log/recovery.ts',
+      find: 'if (expected <= scan.claimedGroup) {',
+      replace: 'if (expected < 0) {',
     },
   ],
 }

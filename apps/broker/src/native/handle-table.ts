@@ -42,13 +42,6 @@ export class HandleTable {
     return this.#byHandle.get(handle)
   }
 
-  /** Why `find` found nothing. */
-  missing(handle: number): BrokerError {
-    if (handle > 0 && handle < this.#next) return new BrokerError('ERR_STALE_HANDLE')
-    const text = `no topic was opened as ${handle} on this connection`
-    return new BrokerError('ERR_INVALID_ARGUMENT', ['handle', text])
-  }
-
   #issue(): number {
     if (this.#byHandle.size >= this.#countMax) {
       throw new BrokerError('ERR_LIMIT_EXCEEDED', [this.#countMax, 'open topics of a connection'])

@@ -1,12 +1,13 @@
 /**
  * Signs of life, both ways: something leaves at least every `heartbeatMs`, and a peer that sent
- * nothing for twice that is taken for dead. Looks twice per interval; costs nothing per frame but a
- * flag.
+ * nothing for twice that is taken for dead. Looks four times per interval, so that an idle broker
+ * pings at half of it and has the rest to be late in; costs nothing per frame but a flag.
  */
 import { HEARTBEAT_SILENCE_FACTOR } from '@millrace/protocol'
+import { TIMER_TICK_MS } from '../limits.ts'
 import type { CoarseTimer, CoarseTimers } from '../net/coarse-timers.ts'
 
-const LOOKS_PER_INTERVAL = 2
+const LOOKS_PER_INTERVAL = 4
 
 export interface HeartbeatPeer {
   /** Whether anything was sent since the last look. */
@@ -19,23 +20,28 @@ export interface HeartbeatPeer {
 
 export class Heartbeat {
   readonly #timers: CoarseTimers
-  readonly #heartbeatMs: number
+  readonly #silenceMsMax: number
+  readonly #lookMs: number
   readonly #peer: HeartbeatPeer
   #timer: CoarseTimer | undefined
-  #silentLooks: number
+  #lastLookMs: number
+  #silentMs: number
 
+  /** `heartbeatMs` 0 means none: `start` does nothing. */
   constructor(timers: CoarseTimers, heartbeatMs: number, peer: HeartbeatPeer) {
     this.#timers = timers
-    this.#heartbeatMs = heartbeatMs
+    this.#silenceMsMax = heartbeatMs * HEARTBEAT_SILENCE_FACTOR
+    this.#lookMs = heartbeatMs / LOOKS_PER_INTERVAL
     this.#peer = peer
     this.#timer = undefined
-    this.#silentLooks = 0
+    this.#lastLookMs = 0
+    this.#silentMs = 0
   }
 
   start(): void {
-    if (this.#heartbeatMs === 0) return
-    const delayMs = this.#heartbeatMs / LOOKS_PER_INTERVAL
-    this.#timer = this.#timers.after(delayMs, () => this.#look())
+    if (this.#lookMs === 0) return
+    this.#lastLookMs = this.#timers.nowMs
+    this.#schedule()
   }
 
   stop(): void {
@@ -43,13 +49,26 @@ export class Heartbeat {
     this.#timer = undefined
   }
 
+  #schedule(): void {
+    const delayMs = Math.min(this.#lookMs, this.#silenceMsMax - this.#silentMs)
+    this.#timer = this.#timers.after(delayMs, () => this.#look())
+  }
+
   #look(): void {
-    this.#silentLooks = this.#peer.takeHasReceived() ? 0 : this.#silentLooks + 1
-    if (this.#silentLooks >= HEARTBEAT_SILENCE_FACTOR * LOOKS_PER_INTERVAL) {
-      this.#peer.onSilence(HEARTBEAT_SILENCE_FACTOR * this.#heartbeatMs)
+    this.#countSilence()
+    if (this.#silentMs >= this.#silenceMsMax) {
+      this.#peer.onSilence(this.#silenceMsMax)
       return
     }
     if (!this.#peer.takeHasSent()) this.#peer.sendPing()
-    this.start()
+    this.#schedule()
+  }
+
+  /** A look that comes late means that this process stood still: what arrived was not read yet. */
+  #countSilence(): void {
+    const nowMs = this.#timers.nowMs
+    const passedMs = Math.min(nowMs - this.#lastLookMs, this.#lookMs + 2 * TIMER_TICK_MS)
+    this.#lastLookMs = nowMs
+    this.#silentMs = this.#peer.takeHasReceived() ? 0 : this.#silentMs + passedMs
   }
 }

@@ -1,7 +1,7 @@
 /** The native protocol as a `Gateway` of core's contract. */
 import type { BrokerError } from '@millrace/codec'
 import type { Connection, Gateway, Services, Session } from '@millrace/core'
-import { encodeError } from '@millrace/protocol'
+import { BodyPool, encodeError } from '@millrace/protocol'
 import type { CoarseTimers } from '../net/coarse-timers.ts'
 import type { MemoryBudget } from '../net/memory-budget.ts'
 import { NativeSession, type NativeSettings } from './native-session.ts'
@@ -11,6 +11,7 @@ export class NativeGateway implements Gateway {
   readonly #settings: NativeSettings
   readonly #timers: CoarseTimers
   readonly #memory: MemoryBudget
+  readonly #bodies = new BodyPool()
   readonly #sessions = new Set<NativeSession>()
   #onEmpty: (() => void) | undefined
 
@@ -30,6 +31,7 @@ export class NativeGateway implements Gateway {
       settings: this.#settings,
       timers: this.#timers,
       memory: this.#memory,
+      bodies: this.#bodies,
       onClosed: (closed) => this.#forget(closed),
     })
     this.#sessions.add(session)

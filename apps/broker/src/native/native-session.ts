@@ -9,11 +9,15 @@
 import { BrokerError, isBrokerError } from '@millrace/codec'
 import type { Connection, Services, Session } from '@millrace/core'
 import {
+  ASSEMBLIES_COUNT_MAX,
   encodeGoAway,
   type Frame,
+  type BodyPool,
   FrameDecoder,
   HANDSHAKE_FRAME_BYTES_MAX,
+  isRequest,
   Opcode,
+  UINT32_MAX,
   wireOfError,
 } from '@millrace/protocol'
 import { INBOUND_HELD_BYTES_TOLERATED } from '../limits.ts'
@@ -22,6 +26,7 @@ import type { MemoryBudget } from '../net/memory-budget.ts'
 import { FrameOutput } from './frame-output.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Handshake } from './handlers/connect.ts'
+import { isSilentProduce } from './handlers/produce.ts'
 import type { OpenSession } from './open-session.ts'
 import { checkRequest, findHandler } from './request-table.ts'
 import { checkTransition, type SessionState } from './session-state.ts'
@@ -37,6 +42,8 @@ export interface SessionSurroundings {
   readonly services: Services
   readonly settings: NativeSettings
   readonly timers: CoarseTimers
+  /** Buffers of bodies that span reads, shared by all sessions. */
+  readonly bodies: BodyPool
   readonly memory: MemoryBudget
   readonly onClosed: (session: NativeSession) => void
 }
@@ -62,6 +69,7 @@ export class NativeSession implements Session {
   #suspensions: number
   #controlCount: number
   #hasReceived: boolean
+  #pingCount: number
   #heldBytes: number
   #closeRequest: { readonly channel: number; readonly correlation: number } | undefined
 
@@ -81,6 +89,8 @@ export class NativeSession implements Session {
     this.#decoder = new FrameDecoder({
       frameBytesMax: HANDSHAKE_FRAME_BYTES_MAX,
       bodyBytesMax: HANDSHAKE_FRAME_BYTES_MAX,
+      assembliesMax: 0,
+      pool: surroundings.bodies,
       onFrame: (frame) => this.#handleFrame(frame),
     })
     const { handshakeMsMax } = services.limits
@@ -93,6 +103,7 @@ export class NativeSession implements Session {
     this.#suspensions = 0
     this.#controlCount = 0
     this.#hasReceived = true
+    this.#pingCount = 0
     this.#heldBytes = 0
     this.#closeRequest = undefined
   }
@@ -141,12 +152,12 @@ export class NativeSession implements Session {
     this.#open = open
     this.#handshakeTimer?.cancel()
     const { bodyBytesMax } = this.services.limits
-    this.#decoder.setLimits({ frameBytesMax, bodyBytesMax })
+    this.#decoder.setLimits({ frameBytesMax, bodyBytesMax, assembliesMax: ASSEMBLIES_COUNT_MAX })
     this.output.setFrameBytesMax(frameBytesMax)
     this.#heartbeat = new Heartbeat(this.#surroundings.timers, heartbeatMs, {
       takeHasReceived: () => this.#takeHasReceived(),
       takeHasSent: () => this.#takeHasSent(),
-      sendPing: () => this.output.send(Opcode.PING, 0, 0),
+      sendPing: () => this.#sendPing(),
       onSilence: (ms) => this.fail(new BrokerError('ERR_HEARTBEAT_TIMEOUT', [ms]), 0, 0),
     })
     this.#heartbeat.start()
@@ -244,13 +255,15 @@ export class NativeSession implements Session {
 
   #handleFrame(frame: Frame): void {
     if (this.#state === 'closed' || this.#state === 'closing') return
-    const { channel, correlation } = frame
+    const { opcode, channel, correlation } = frame
     try {
-      const handler = findHandler(frame.opcode)
+      const handler = findHandler(opcode)
       checkRequest(handler, frame, this)
       handler?.run(this, frame)
     } catch (error) {
-      this.fail(error, channel, correlation)
+      if (this.#state === 'draining' && isSilentProduce(frame)) return
+      // What is no request has a number of ours, or none: the peer would take it for one of its own.
+      this.fail(error, channel, isRequest(opcode) ? correlation : 0)
     }
   }
 
@@ -273,6 +286,11 @@ export class NativeSession implements Session {
     }
     this.#open?.subscriptions.pumpAll()
     if (!this.output.isBlocked) this.resume(Suspension.OUTPUT)
+  }
+
+  #sendPing(): void {
+    this.#pingCount = (this.#pingCount % UINT32_MAX) + 1
+    this.output.send(Opcode.PING, 0, this.#pingCount)
   }
 
   #takeHasSent(): boolean {

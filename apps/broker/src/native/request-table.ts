@@ -3,12 +3,12 @@
  * it is allowed. Everything else is answered here.
  */
 import { BrokerError } from '@millrace/codec'
-import { type Frame, isOpcode, Opcode, opcodeName, WantedDurability } from '@millrace/protocol'
+import { type Frame, isOpcode, isRequest, isResponse, Opcode, opcodeName } from '@millrace/protocol'
 import { handleAuthenticate, handleConnect } from './handlers/connect.ts'
 import { handleFetch } from './handlers/fetch.ts'
 import { handleClose, handlePing, handlePong } from './handlers/link.ts'
 import { handleListOffsets } from './handlers/list-offsets.ts'
-import { handleProduce } from './handlers/produce.ts'
+import { handleProduce, isSilentProduce } from './handlers/produce.ts'
 import { handleCredit, handleSubscribe, handleUnsubscribe } from './handlers/subscribe.ts'
 import * as topics from './handlers/topics.ts'
 import type { NativeSession } from './native-session.ts'
@@ -16,8 +16,8 @@ import type { SessionState } from './session-state.ts'
 
 export interface RequestHandler {
   readonly states: readonly SessionState[]
-  /** It will be answered, so it needs a correlation and counts as in flight. */
-  readonly isAnswered: boolean
+  /** It counts as in flight until it is answered; what concerns the connection alone does not. */
+  readonly isCounted: boolean
   readonly run: (session: NativeSession, frame: Frame) => void
 }
 
@@ -42,13 +42,13 @@ type RequestOpcode =
 
 const request = (run: RequestHandler['run']): RequestHandler => ({
   states: ['open'],
-  isAnswered: true,
+  isCounted: true,
   run,
 })
 
 const link = (states: readonly SessionState[], run: RequestHandler['run']): RequestHandler => ({
   states,
-  isAnswered: false,
+  isCounted: false,
   run,
 })
 
@@ -87,23 +87,19 @@ export const checkRequest = (
   frame: Frame,
   session: NativeSession,
 ): void => {
-  if (handler === undefined || !handler.states.includes(session.state)) {
-    throw refusal(handler, frame.opcode, session.state)
-  }
-  if (!handler.isAnswered) return
-  if (isSilentProduce(frame)) return
-  if (frame.correlation === 0) {
+  const isSilent = isSilentProduce(frame)
+  if (frame.correlation === 0 && isRequest(frame.opcode) && !isSilent) {
     const text = `${opcodeName(frame.opcode)} needs a correlation other than 0`
     throw new BrokerError('ERR_MALFORMED_FRAME', [text])
   }
+  if (handler === undefined || !handler.states.includes(session.state)) {
+    throw refusal(handler, frame.opcode, session.state)
+  }
+  if (!handler.isCounted || isSilent) return
   if (session.inFlightCount >= session.services.limits.inFlightCountMax) {
     throw new BrokerError('ERR_BUSY')
   }
 }
-
-/** Nobody waits for it, so it is not counted: the engine's own credit holds it back. */
-const isSilentProduce = (frame: Frame): boolean =>
-  frame.opcode === Opcode.PRODUCE && frame.body[8] === WantedDurability.NO_ANSWER
 
 const refusal = (
   handler: RequestHandler | undefined,
@@ -122,6 +118,7 @@ const refusal = (
   }
   if (state === 'authenticating') return new BrokerError('ERR_NOT_AUTHENTICATED')
   if (handler !== undefined) return new BrokerError('ERR_GOING_AWAY')
-  if (isOpcode(opcode)) return new BrokerError('ERR_UNEXPECTED_FRAME', [name, 'from a client'])
+  if (isOpcode(opcode) || isResponse(opcode))
+    return new BrokerError('ERR_UNEXPECTED_FRAME', [name, 'from a client'])
   return new BrokerError('ERR_UNKNOWN_OPCODE', [opcode])
 }

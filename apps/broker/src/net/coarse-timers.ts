@@ -52,11 +52,15 @@ export class CoarseTimers {
     return this.#count
   }
 
+  /** The clock that the timers go by. */
+  get nowMs(): number {
+    return this.#clock.monotonic()
+  }
+
   after(delayMs: number, callback: () => void): CoarseTimer {
     if (this.#count === 0) this.#tick = this.#currentTick()
-    // One tick more: part of the present one has passed already.
-    const ticks = Math.max(1, Math.ceil(delayMs / TIMER_TICK_MS)) + 1
-    const timer = new WheelTimer(this.#currentTick() + ticks, callback)
+    const deadline = Math.ceil((this.#elapsedMs() + delayMs) / TIMER_TICK_MS)
+    const timer = new WheelTimer(Math.max(deadline, this.#currentTick() + 1), callback)
     this.#slotOf(timer.deadlineTick).push(timer)
     this.#count += 1
     this.#startTicking()
@@ -64,7 +68,11 @@ export class CoarseTimers {
   }
 
   #currentTick(): number {
-    return Math.floor((this.#clock.monotonic() - this.#originMs) / TIMER_TICK_MS)
+    return Math.floor(this.#elapsedMs() / TIMER_TICK_MS)
+  }
+
+  #elapsedMs(): number {
+    return this.#clock.monotonic() - this.#originMs
   }
 
   #slotOf(tick: number): WheelTimer[] {
@@ -74,7 +82,9 @@ export class CoarseTimers {
   #startTicking(): void {
     if (this.#isTicking || this.#count === 0) return
     this.#isTicking = true
-    this.#timers.after(TIMER_TICK_MS, this.#onTick)
+    // To the beginning of the next tick, or being late would add up.
+    const nextMs = (this.#currentTick() + 1) * TIMER_TICK_MS
+    this.#timers.after(Math.max(1, nextMs - this.#elapsedMs()), this.#onTick)
   }
 
   #advance(): void {

@@ -20,7 +20,5 @@ it('does not spend its room on topics that were deleted and made again', () => {
     expect(table.open(topic('a', id), true, true).handle).toBe(id)
   }
   expect(table.find(49)).toBeUndefined()
-  expect(table.missing(49).code).toBe('ERR_STALE_HANDLE')
-  expect(table.missing(51).code).toBe('ERR_INVALID_ARGUMENT')
-  expect(table.missing(0).code).toBe('ERR_INVALID_ARGUMENT')
+  expect(table.find(50)).toBeDefined()
 })

@@ -1,9 +1,12 @@
 /** Bytes from peers that are broken, lost or hostile; each time another peer must not notice. */
 import {
   encodeConnect,
+  encodeControl,
   encodeFetch,
   encodeFrame,
-  encodeTopicList,
+  encodeSubscribe,
+  FLAG_MORE,
+  isRequest,
   Opcode,
 } from '@millrace/protocol'
 import { type FakeServer, startFakeServer } from '../support/fake-server.ts'
@@ -40,6 +43,11 @@ const header = (length: number, opcode = 1): Uint8Array => {
   bytes[4] = opcode
   bytes[11] = 1
   return bytes
+}
+
+const anyFetch = {
+  ...{ handle: 1, partition: 0, offset: 0, flags: 0 },
+  ...{ maxBytes: 1 << 20, minBytes: 0, maxWaitMs: 0 },
 }
 
 describe('before the handshake', () => {
@@ -86,10 +94,40 @@ describe('before the handshake', () => {
     async (opcode) => {
       const peer = await RawPeer.dial(fake.port)
       peer.send(opcode)
-      expect(await peer.takeError()).toMatchObject({ code: 'ERR_UNEXPECTED_FRAME', correlation: 1 })
+      const correlation = isRequest(opcode) ? 1 : 0
+      expect(await peer.takeError()).toMatchObject({ code: 'ERR_UNEXPECTED_FRAME', correlation })
       await peer.closed()
     },
   )
+
+  it('refuses a CONNECT without a correlation', async () => {
+    const peer = await RawPeer.dial(fake.port)
+    peer.send(Opcode.CONNECT, encodeConnect(connectBody), 0)
+    expect((await peer.takeError()).code).toBe('ERR_MALFORMED_FRAME')
+    await peer.closed()
+  })
+
+  it('refuses a CONNECT in parts', async () => {
+    const peer = await RawPeer.dial(fake.port)
+    const frame = encodeFrame(Opcode.CONNECT, 0, 1, encodeConnect(connectBody))
+    frame[5] = FLAG_MORE
+    peer.write(frame)
+    expect(await peer.takeError()).toMatchObject({ code: 'ERR_MALFORMED_FRAME', correlation: 0 })
+    await peer.closed()
+  })
+
+  it.each([
+    ['another magic', { magic: 'mill' }],
+    ['no magic', { magic: null }],
+    ['versions that are no list', { versions: 1 }],
+    ['frames that are too small', { frameBytesMax: 8_191 }],
+  ])('answers a CONNECT with %s and hangs up', async (_what, change) => {
+    const peer = await RawPeer.dial(fake.port)
+    const body = encodeControl({ magic: 'millrace', ...connectBody, ...change })
+    const correlation = peer.send(Opcode.CONNECT, body)
+    expect(await peer.takeError()).toMatchObject({ code: 'ERR_MALFORMED_BODY', correlation })
+    await peer.closed()
+  })
 
   it('refuses a CONNECT that is not MessagePack', async () => {
     const peer = await RawPeer.dial(fake.port)
@@ -133,7 +171,7 @@ describe('after the handshake', () => {
 
   it('answers unknown opcodes and goes on', async () => {
     const peer = await RawPeer.open(fake.port)
-    for (const opcode of [0x00, 0x06, 0x40, 0x7e, 0xc0, 0xff]) {
+    for (const opcode of [0x00, 0x06, 0x40, 0x7e]) {
       const correlation = peer.send(opcode)
       expect(await peer.takeError()).toMatchObject({ code: 'ERR_UNKNOWN_OPCODE', correlation })
     }
@@ -141,20 +179,22 @@ describe('after the handshake', () => {
     peer.close()
   })
 
-  it.each([Opcode.CONNECTED, Opcode.PRODUCED, Opcode.DELIVER, Opcode.GO_AWAY, Opcode.ERROR])(
-    'refuses opcode %d, which is only sent by a broker',
-    async (opcode) => {
-      const peer = await RawPeer.open(fake.port)
-      peer.send(opcode)
-      expect((await peer.takeError()).code).toBe('ERR_UNEXPECTED_FRAME')
-      await peer.closed()
-    },
-  )
+  it.each([
+    ...[Opcode.CONNECTED, Opcode.PRODUCED, Opcode.DELIVER, Opcode.GO_AWAY, Opcode.ERROR],
+    ...[Opcode.SUBSCRIPTION_END, Opcode.CLOSED, 0x80, 0xc0, 0xff],
+  ])('refuses opcode %d, which is only sent by a broker', async (opcode) => {
+    const peer = await RawPeer.open(fake.port)
+    peer.send(opcode)
+    expect(await peer.takeError()).toMatchObject({ code: 'ERR_UNEXPECTED_FRAME', correlation: 0 })
+    await peer.closed()
+  })
 
   it('answers a handle nobody opened', async () => {
     const peer = await RawPeer.open(fake.port)
     const correlation = peer.produce(4_000_000_000, 'x')
-    expect(await peer.takeError()).toMatchObject({ code: 'ERR_INVALID_ARGUMENT', correlation })
+    expect(await peer.takeError()).toMatchObject({ code: 'ERR_STALE_HANDLE', correlation })
+    peer.send(Opcode.FETCH, encodeFetch({ ...anyFetch, handle: 0 }))
+    expect((await peer.takeError()).code).toBe('ERR_STALE_HANDLE')
     await peer.ping()
     peer.close()
   })
@@ -179,12 +219,15 @@ describe('after the handshake', () => {
     peer.close()
   })
 
-  it('refuses a request without a correlation', async () => {
-    const peer = await RawPeer.open(fake.port)
-    peer.send(Opcode.TOPIC_LIST, encodeTopicList({}), 0)
-    expect((await peer.takeError()).code).toBe('ERR_MALFORMED_FRAME')
-    await peer.closed()
-  })
+  it.each([Opcode.PING, Opcode.CLOSE, Opcode.TOPIC_LIST, Opcode.PRODUCE, Opcode.FETCH, 0x66])(
+    'refuses opcode %d without a correlation',
+    async (opcode) => {
+      const peer = await RawPeer.open(fake.port)
+      peer.send(opcode, undefined, 0)
+      expect(await peer.takeError()).toMatchObject({ code: 'ERR_MALFORMED_FRAME', correlation: 0 })
+      await peer.closed()
+    },
+  )
 
   it('refuses a ping that carries more than a ping may', async () => {
     const peer = await RawPeer.open(fake.port)
@@ -226,6 +269,8 @@ describe('after the handshake', () => {
     expect(peer.frames).toEqual([])
     const busy = peer.produce(handle, 'one more')
     expect(await peer.takeError()).toMatchObject({ code: 'ERR_BUSY', correlation: busy })
+    peer.send(Opcode.PING, undefined, 4_711)
+    expect((await peer.take(Opcode.PONG)).correlation).toBe(4_711)
     fake.broker.releaseAppends()
     for (let index = 0; index < 8; index++) await peer.take(Opcode.PRODUCED)
     peer.produce(handle, 'room again')
@@ -267,6 +312,26 @@ describe('a peer that does not read', () => {
     while (fake.server.connectionCount() > 1) await witness.ping()
     const codes = fake.environment.lines.map(({ fields }) => fields['code'])
     expect(codes).toContain('ERR_SLOW_CONSUMER')
+    peer.close()
+  })
+
+  it('costs little although it gave credit for everything, and gets all of it in the end', async () => {
+    const count = 64
+    const peer = await RawPeer.open(fake.port)
+    await peer.openTopic('large')
+    const batch = batchOf(['z'.repeat(1 << 20)])
+    const topic = fake.broker.find('large')
+    for (let index = 0; index < count; index++) topic.partitions[0]?.append(batch)
+    peer.socket.pause()
+    const from = 'earliest'
+    const credit = 0xffff_ffff
+    peer.send(Opcode.SUBSCRIBE, encodeSubscribe({ subscription: 1, topic: 'large', from, credit }))
+    for (let round = 0; round < 100; round++) await witness.ping()
+    // One batch of a megabyte each; what the operating system took is not held any more.
+    expect(fake.broker.openLeases).toBeGreaterThan(0)
+    expect(fake.broker.openLeases).toBeLessThanOrEqual(4)
+    peer.socket.resume()
+    for (let index = 0; index < count; index++) await peer.take(Opcode.DELIVER)
     peer.close()
   })
 

@@ -6,15 +6,23 @@ const setUp = (): { environment: ManualEnvironment; timers: CoarseTimers } => {
   return { environment, timers: new CoarseTimers(environment.clock, environment.timers) }
 }
 
-it('runs a timer never early and at most two ticks late', () => {
-  const { environment, timers } = setUp()
-  const ran: number[] = []
-  timers.after(1_000, () => ran.push(environment.clock.monotonic()))
-  environment.advance(999)
-  expect(ran).toEqual([])
-  environment.advance(201)
-  expect(ran).toHaveLength(1)
-})
+it.each([0, 1, 50, 99])(
+  'runs a timer never early and less than a tick late, %d ms into one',
+  (ms) => {
+    const { environment, timers } = setUp()
+    environment.advance(ms)
+    timers.after(10_000, () => undefined)
+    for (const delayMs of [1, 50, 100, 250, 1_000, 1_001]) {
+      environment.advance(37)
+      const from = environment.clock.monotonic()
+      let at = 0
+      timers.after(delayMs, () => (at = environment.clock.monotonic()))
+      environment.advance(2_000)
+      expect(at - from).toBeGreaterThanOrEqual(delayMs)
+      expect(at - from).toBeLessThan(delayMs + 100)
+    }
+  },
+)
 
 it('waits longer than one revolution of the wheel', () => {
   const { environment, timers } = setUp()

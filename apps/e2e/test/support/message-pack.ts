@@ -74,19 +74,21 @@ class Unpacker {
   #tagged(tag: number): unknown {
     if (tag === 0xc0) return null
     if (tag === 0xc2 || tag === 0xc3) return tag === 0xc3
-    if (tag === 0xcb) return this.#take(8).readDoubleBE(0)
-    if (tag === 0xcf) return Number(this.#take(8).readBigUInt64BE(0))
-    if (tag === 0xd3) return Number(this.#take(8).readBigInt64BE(0))
     if (tag >= 0xc4 && tag <= 0xc6) return this.#take(this.#number(2 ** (tag - 0xc4)))
-    if (tag >= 0xcc && tag <= 0xce) return this.#number(2 ** (tag - 0xcc))
-    if (tag >= 0xd0 && tag <= 0xd2) {
-      const bytes = 2 ** (tag - 0xd0)
-      return this.#take(bytes).readIntBE(0, bytes)
-    }
+    if (tag >= 0xcb && tag <= 0xd3) return this.#numeric(tag)
     if (tag >= 0xd9 && tag <= 0xdb) return this.#take(this.#number(2 ** (tag - 0xd9))).toString()
     if (tag === 0xdc || tag === 0xdd) return this.#list(this.#number(tag === 0xdc ? 2 : 4))
     if (tag === 0xde || tag === 0xdf) return this.#map(this.#number(tag === 0xde ? 2 : 4))
     throw new Error(`no MessagePack of the protocol: 0x${tag.toString(16)}`)
+  }
+
+  #numeric(tag: number): number {
+    if (tag === 0xcb) return this.#take(8).readDoubleBE(0)
+    if (tag === 0xcf) return Number(this.#take(8).readBigUInt64BE(0))
+    if (tag === 0xd3) return Number(this.#take(8).readBigInt64BE(0))
+    if (tag < 0xcf) return this.#number(2 ** (tag - 0xcc))
+    const bytes = 2 ** (tag - 0xd0)
+    return this.#take(bytes).readIntBE(0, bytes)
   }
 
   #list(count: number): unknown[] {

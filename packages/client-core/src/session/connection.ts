@@ -20,6 +20,7 @@ import {
   decodeSubscriptionEnd,
   encodeFrame,
   type GoAway,
+  isOpcode,
   isResponse,
   opcodeName,
   receivedError,
@@ -331,6 +332,8 @@ export class Connection {
       case Opcode.GO_AWAY:
         return this.#onGoAway(decodeGoAway(frame.body))
       default:
+        // A push of a later broker is nothing to us; a request of ours that comes back is an error.
+        if (!isOpcode(frame.opcode)) return
         throw new BrokerError('ERR_UNEXPECTED_FRAME', [opcodeName(frame.opcode), 'from a broker'])
     }
   }

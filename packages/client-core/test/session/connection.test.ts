@@ -192,6 +192,13 @@ describe('a broker that misbehaves', () => {
     ['a broken line', ({ broker }) => broker.link?.end(new Error('ECONNRESET')), /ECONNRESET/],
   ]
 
+  it('ignores a push that only a later broker knows', async () => {
+    const { client, broker } = await openFake()
+    broker.push(0x3f, 0, Uint8Array.of(1, 2, 3))
+    await settle()
+    expect(await client.admin.listTopics()).toEqual([])
+  })
+
   it.each(cases)('%s: everybody who waits is told why', async (_name, misbehave, text) => {
     const fixture = await openFake()
     const { broker, client } = fixture

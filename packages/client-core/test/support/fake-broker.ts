@@ -54,6 +54,8 @@ const LIMITS = { batchBytesMax: 16 * 1024 * 1024, recordsPerBatchMax: 1_000_000 
 
 export class FakeBroker {
   readonly topics = new Map<string, FakeTopic>()
+  /** How many TOPIC_LIST answers at a time. */
+  topicsPerPage = 1_000
   readonly requests: Request[] = []
   readonly subscriptions = new Map<number, FakeSubscription>()
   /** What CONNECTED says; change it before the client connects. */
@@ -275,13 +277,17 @@ export class FakeBroker {
   }
 
   #list(request: Request): void {
-    const { prefix = '' } = protocol.decodeTopicList(request.body)
-    const topics = [...this.topics.values()]
-      .filter(({ name }) => name.startsWith(prefix))
+    const { prefix = '', after = '' } = protocol.decodeTopicList(request.body)
+    const found = [...this.topics.values()]
+      .filter(({ name }) => name.startsWith(prefix) && name > after)
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+    const topics = found
+      .slice(0, this.topicsPerPage)
       .map(({ name, handle: id, partitions, revision }) => {
         return { topic: name, id, partitions: partitions.length, durability: 'persisted', revision }
       })
-    this.reply(request, protocol.encodeTopicListed({ topics }))
+    const more = found.length > topics.length
+    this.reply(request, protocol.encodeTopicListed({ topics, more }))
   }
 
   #listOffsets(request: Request): void {

@@ -23,6 +23,7 @@ import type {
   TopicHandle,
   TopicSummary,
 } from './operations.ts'
+import { asBrokerError } from './read-results.ts'
 import { Session } from './session.ts'
 
 const NAMED_TOPICS_MAX = 100
@@ -215,7 +216,9 @@ export class LocalBroker implements Broker {
     if (at === 'earliest')
       return { partition, offset: earliestOffset, timestamp: -1, highWatermark }
     if (at === 'latest') return { partition, offset: highWatermark, timestamp: -1, highWatermark }
-    const found = await this.#parts.store.times.find(log, at.timestamp)
+    const found = await this.#parts.store.times.find(log, at.timestamp).catch((error: unknown) => {
+      throw asBrokerError(error)
+    })
     const offset = found?.offset ?? log.highWatermark
     return {
       partition,

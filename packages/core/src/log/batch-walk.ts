@@ -23,7 +23,7 @@ export interface WalkRequest {
   /** Batches that end at or before it are stepped over. */
   readonly offset: number
   readonly bytesMax: number
-  /** The base offset the first batch must have; -1 when it only must not lie after `offset`. */
+  /** The base offset the first batch must have. */
   readonly expected: number
   /**
    * Where the next segment begins. The crash story: the cut behind an append that was refused or
@@ -39,7 +39,7 @@ export interface Walk {
   /** The wanted batches are bytes `start` to `end`. */
   readonly start: number
   readonly end: number
-  /** What the next batch must begin with; -1 when no batch was seen. */
+  /** What the next batch must begin with. */
   readonly expected: number
   readonly stop: WalkStop
   /** With `cut`: the whole length of the batch at `end` if its header is there, else 0. */
@@ -47,7 +47,6 @@ export interface Walk {
 }
 
 const follows = (request: WalkRequest, base: number, expected: number): boolean => {
-  if (expected < 0) return base <= request.offset
   if (base === expected) return true
   return base > expected && request.log.gapAt(expected)?.to === base
 }

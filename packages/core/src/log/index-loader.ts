@@ -2,7 +2,13 @@
  * Brings a segment's indexes up to its flushed bytes: from their files when those are whole, and by
  * scanning the segment for whatever they do not cover. A missing or damaged index costs time only.
  */
-import { BATCH_HEADER_BYTES, batchBaseOffset, batchMaxTimestamp, scanBatch } from '@millrace/codec'
+import {
+  BATCH_HEADER_BYTES,
+  batchBaseOffset,
+  batchMaxTimestamp,
+  batchNextOffset,
+  scanBatch,
+} from '@millrace/codec'
 import type { DiskFile } from '../environment/disk.ts'
 import type { Environment } from '../environment/environment.ts'
 import { hasErrorCode } from './disk-errors.ts'
@@ -13,6 +19,7 @@ import type { Segment } from './segment.ts'
 import { readWholeFile, writeRebuildable } from './small-file.ts'
 
 const SCAN_BYTES = 1_048_576
+const anyOffset = { from: 0, to: Infinity }
 
 /** The bytes of both index files of a segment, taken at one moment. */
 export interface IndexSnapshot {
@@ -84,7 +91,7 @@ export class IndexLoader {
         indexWindow(segment, buffer.bytes, count)
         if (segment.indexedBytes !== position) continue
         // Not a batch, or the file is shorter than it was: go on behind the damage.
-        const found = await findNextBatch(file, position + 1, segment.flushedBytes, 0)
+        const found = await findNextBatch(file, position + 1, segment.flushedBytes, anyOffset)
         segment.skipIndexTo(found?.position ?? segment.flushedBytes)
       }
     } finally {
@@ -113,6 +120,7 @@ export class IndexLoader {
       const isWhole = covered !== undefined && covered === segment.timeIndex.decode(times, base)
       if (isWhole && covered <= segment.flushedBytes) {
         segment.indexedBytes = covered
+        segment.indexedOffset = covered === 0 ? base : -1
         segment.savedIndexBytes = covered
         return
       }
@@ -131,8 +139,10 @@ const indexWindow = (segment: Segment, bytes: Uint8Array, count: number): void =
     const length = scanBatch(bytes, at, count)
     if (length <= 0 || start + at + length > segment.flushedBytes) return
     if (at + BATCH_HEADER_BYTES > count) return
-    const base = batchBaseOffset(bytes, at)
-    segment.noteBatch(base, start + at, length, batchMaxTimestamp(bytes, at))
+    const baseOffset = batchBaseOffset(bytes, at)
+    const nextOffset = batchNextOffset(bytes, at)
+    const maxTimestamp = batchMaxTimestamp(bytes, at)
+    segment.noteBatch({ baseOffset, nextOffset, maxTimestamp }, start + at, length)
     at += length
     if (at >= count) return
   }

@@ -46,11 +46,15 @@ export class LogReader {
     throw new BrokerError('ERR_DATA_CORRUPT', [offset, offset + 1, log.label])
   }
 
-  /** A segment that ends before the next one begins has lost its last batches. */
+  /**
+   * A segment that ends before the next one begins has lost its last batches; a log that begins
+   * before its first segment has lost all of an earlier one, or left offsets out after a loss.
+   */
   #noteMissing(log: Log, offset: number): void {
     const segment = log.segmentAt(offset)
-    if (segment === undefined || log.isInMemory(offset) || segment.flushedBytes < segment.sizeBytes)
-      return
+    if (segment === undefined || log.isInMemory(offset)) return
+    const isBefore = offset < segment.baseOffset
+    if (!isBefore && segment.flushedBytes < segment.sizeBytes) return
     this.#segments.noteMissing(log, segment, offset)
   }
 

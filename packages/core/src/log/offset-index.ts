@@ -21,6 +21,12 @@ export class OffsetIndex {
     return index < 0 ? 0 : this.#pairs.valueAt(index)
   }
 
+  /** The base offset of the batch that `floor` points to; `undefined` when there is none. */
+  keyOf(offset: number): number | undefined {
+    const index = this.#pairs.floor(offset)
+    return index < 0 ? undefined : this.#pairs.keyAt(index)
+  }
+
   /** The offset of an indexed batch at or before `position`. */
   offsetAt(position: number): number | undefined {
     for (let index = this.#pairs.count - 1; index >= 0; index--)

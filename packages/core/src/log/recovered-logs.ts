@@ -9,7 +9,7 @@ import type { JournalEntryFields } from './journal-format.ts'
 import { Log, type LogSettings } from './log.ts'
 import { parseSegmentFileName, Segment } from './segment.ts'
 import { parentOf } from './small-file.ts'
-import type { StoreParts } from './store.ts'
+import type { StoreParts } from './store-parts.ts'
 
 /** Until the topic that owns the log says what it wants. */
 const interimSettings: LogSettings = { segmentBytes: 0xffff_ffff, segmentMs: Infinity }

@@ -45,7 +45,7 @@ import {
 import { OFFSET_CEILING_STEP, OFFSET_SKIP_AFTER_LOSS } from './limits.ts'
 import type { Log } from './log.ts'
 import { RecoveredLogs } from './recovered-logs.ts'
-import type { RecoveredState, StoreOptions, StoreParts } from './store.ts'
+import type { RecoveredState, StoreOptions, StoreParts } from './store-parts.ts'
 import { StoredBatch } from './stored-batch.ts'
 
 interface Tally {
@@ -120,6 +120,9 @@ class Recovery {
     await this.#logs.addNew(0, 1, false)
     const lastGroup = await this.#replay(scan, table?.group ?? 0)
     for (const file of scan.files) await file.file.sync()
+    // A file of zeros that a dead process left has a name that a power loss may still take away,
+    // with every group that is written to it from now on.
+    await this.#environment.disk.syncDirectory(journalDirectory)
     await this.#logs.finish()
     await this.#parts.writeBehind.syncAll()
     const report: RecoveryReport = {

@@ -2,24 +2,41 @@
  * Finds the next whole batch behind damaged bytes. The crash story: one flipped bit in a length
  * field would otherwise hide every batch that follows it in the segment.
  */
-import { batchBaseOffset, scanBatch } from '@millrace/codec'
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
+  batchBaseOffset,
+  batchNextOffset,
+  scanBatch,
+} from '@millrace/codec'
 import type { DiskFile } from '../environment/disk.ts'
 import { isIntact } from './batch-walk.ts'
 
 const WINDOW_BYTES = 1_048_576
 const MAGIC_AT = 16
+const OVERLAP_BYTES = 80
 
 export interface FoundBatch {
   readonly position: number
   readonly baseOffset: number
 }
 
-/** The first intact batch in [from, end) whose base offset is at least `offset`. */
+/** Offsets that a batch may begin with. */
+export interface OffsetBounds {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * The first intact batch in [position, end) that begins within the bounds. No checksum covers the
+ * offset in its header, so a batch is believed only when the one behind it, if there is one, begins
+ * where it ends.
+ */
 export const findNextBatch = async (
   file: DiskFile,
   from: number,
   end: number,
-  offset: number,
+  bounds: OffsetBounds,
 ): Promise<FoundBatch | undefined> => {
   const window = new Uint8Array(Math.min(WINDOW_BYTES, Math.max(0, end - from)))
   for (let position = from; position < end;) {
@@ -29,32 +46,33 @@ export const findNextBatch = async (
     )
     if (count === 0) return undefined
     for (let at = 0; at < count; at++) {
-      if (window[at + MAGIC_AT] !== 2) continue
-      const found = await candidate(file, window, at, count, position, end)
-      if (found !== undefined && found.baseOffset >= offset) return found
+      if (window[at + MAGIC_AT] !== BATCH_MAGIC) continue
+      const length = scanBatch(window, at, count)
+      if (length <= 0 || position + at + length > end) continue
+      if (!isWithin(batchBaseOffset(window, at), bounds)) continue
+      const found = await candidate(file, position + at, length, end)
+      if (found !== undefined) return found
     }
     // The next window begins where a header may still straddle the end of this one.
-    position += count > MAGIC_AT + 64 ? count - MAGIC_AT - 64 : count
+    position += count > OVERLAP_BYTES ? count - OVERLAP_BYTES : count
   }
   return undefined
 }
 
+const isWithin = (offset: number, { from, to }: OffsetBounds): boolean =>
+  offset >= from && offset < to
+
+/** The batch at a position with the header behind it, read anew: it may reach past any window. */
 const candidate = async (
   file: DiskFile,
-  window: Uint8Array,
-  at: number,
-  count: number,
   position: number,
+  length: number,
   end: number,
 ): Promise<FoundBatch | undefined> => {
-  const length = scanBatch(window, at, count)
-  if (length <= 0 || position + at + length > end) return undefined
-  if (at + length <= count) {
-    if (!isIntact(window, at, length)) return undefined
-    return { position: position + at, baseOffset: batchBaseOffset(window, at) }
-  }
-  const whole = new Uint8Array(length)
-  const read = await file.read(whole, position + at)
-  if (read < length || !isIntact(whole, 0, length)) return undefined
-  return { position: position + at, baseOffset: batchBaseOffset(whole, 0) }
+  const bytes = new Uint8Array(Math.min(length + BATCH_HEADER_BYTES, end - position))
+  const count = await file.read(bytes, position)
+  if (count < length || !isIntact(bytes, 0, length)) return undefined
+  const isFollowed = scanBatch(bytes, length, count) > 0
+  if (isFollowed && batchBaseOffset(bytes, length) !== batchNextOffset(bytes, 0)) return undefined
+  return { position, baseOffset: batchBaseOffset(bytes, 0) }
 }

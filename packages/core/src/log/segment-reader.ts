@@ -17,7 +17,7 @@ import type { Segment } from './segment.ts'
 /** Where a read stands in a segment. */
 interface Cursor {
   position: number
-  /** -1 at the start: the first batch must hold the offset or lie before it. */
+  /** The base offset that a batch there must have. */
   expected: number
   bytes: number
 }
@@ -56,7 +56,9 @@ export class SegmentReader {
     await this.#indexes.cover(segment)
     const wanted = Math.min(Math.max(bytesMax, READ_CHUNK_BYTES_MIN), READ_CHUNK_BYTES_MAX)
     const bytes = wanted + INDEX_INTERVAL_BYTES
-    const cursor = { position: segment.offsetIndex.floor(offset), expected: -1, bytes }
+    const position = segment.offsetIndex.floor(offset)
+    const expected = segment.offsetIndex.keyOf(offset) ?? segment.baseOffset
+    const cursor = { position, expected, bytes }
     return this.readFrom(log, segment, cursor, offset, bytesMax)
   }
 
@@ -79,7 +81,9 @@ export class SegmentReader {
       if (walk.stop === 'watermark' || walk.stop === 'end') return undefined
       const isShort = chunk.view.length < bytes
       const isWholeChunk = walk.end === 0 && walk.cutLength <= bytes
-      if (walk.stop === 'damage' || isShort || isWholeChunk) {
+      // A length that leads out of the segment is damaged, however intact the header looks.
+      const batchEnd = cursor.position + walk.end + walk.cutLength
+      if (walk.stop === 'damage' || isShort || isWholeChunk || batchEnd > segment.flushedBytes) {
         const next = await this.#damage(log, segment, cursor, walk, offset)
         if (next === undefined) return undefined
         cursor.position = next.position
@@ -93,9 +97,9 @@ export class SegmentReader {
     return undefined
   }
 
-  /** The file ends before `offset` and nothing in memory or in the next segment begins with it. */
+  /** The file begins behind `offset`, or ends before it, and nothing else begins with it. */
   noteMissing(log: Log, segment: Segment, offset: number): void {
-    const to = log.endOf(segment)
+    const to = offset < segment.baseOffset ? segment.baseOffset : log.endOf(segment)
     if (to <= offset) return
     const range = { from: offset, to }
     if (log.addGap(range)) this.#onDamage(log, range)
@@ -131,7 +135,7 @@ export class SegmentReader {
     offset: number,
   ): Promise<FoundBatch | undefined> {
     if (log.isDeleted) throw new BrokerError('ERR_TOPIC_DELETED', [log.label])
-    const from = walk.expected < 0 ? offset : walk.expected
+    const from = walk.expected
     const found = await this.#nextGoodBatch(log, segment, cursor.position + walk.end, from)
     const to = found?.baseOffset ?? log.endOf(segment)
     segment.dropIndex()
@@ -153,8 +157,8 @@ export class SegmentReader {
     try {
       const file = await this.#files.acquire(segment.path)
       try {
-        const found = await findNextBatch(file, position, segment.flushedBytes, from)
-        return found !== undefined && found.baseOffset < following ? found : undefined
+        const range = { from, to: following }
+        return await findNextBatch(file, position, segment.flushedBytes, range)
       } finally {
         this.#files.release(segment.path)
       }

@@ -27,6 +27,13 @@ export const parseSegmentFileName = (
   return { baseOffset, kind: match[2] as SegmentFileKind }
 }
 
+/** What the indexes keep of a batch. */
+export interface IndexedBatch {
+  readonly baseOffset: number
+  readonly nextOffset: number
+  readonly maxTimestamp: number
+}
+
 export class Segment {
   readonly baseOffset: number
   readonly path: string
@@ -34,6 +41,8 @@ export class Segment {
   readonly timeIndex = new TimeIndex()
   /** The indexes speak of the bytes before this position; the rest is scanned when needed. */
   indexedBytes = 0
+  /** The base offset that a batch at `indexedBytes` must have; -1 when that is not known. */
+  indexedOffset: number
   /** Index bytes were looked for on disk. */
   isIndexLoaded: boolean
   /** `indexedBytes` when the index files were written last. */
@@ -58,6 +67,7 @@ export class Segment {
     isCreated: boolean
   }) {
     this.baseOffset = options.baseOffset
+    this.indexedOffset = options.baseOffset
     this.path = `${options.directory}/${segmentFileName(options.baseOffset, 'log')}`
     this.sizeBytes = options.sizeBytes
     this.flushedBytes = options.sizeBytes
@@ -71,23 +81,34 @@ export class Segment {
     return `${this.path.slice(0, -'log'.length)}${kind}`
   }
 
-  /** Tells the indexes of a batch that was flushed, when they know everything before it. */
-  noteBatch(baseOffset: number, position: number, length: number, maxTimestamp: number): void {
+  /**
+   * Tells the indexes of a batch that was flushed, when they know everything before it. No checksum
+   * covers the offset in a batch's header: one that does not follow is left out, and what comes after
+   * is counted from the batch before.
+   */
+  noteBatch(batch: IndexedBatch, position: number, length: number): void {
     if (position !== this.indexedBytes) return
-    this.offsetIndex.add(baseOffset, position)
-    this.timeIndex.add(maxTimestamp, position + length)
+    const { baseOffset, nextOffset } = batch
+    const isNext = this.indexedOffset < 0 || baseOffset === this.indexedOffset
+    if (isNext) {
+      this.offsetIndex.add(baseOffset, position)
+      this.timeIndex.add(batch.maxTimestamp, position + length)
+    }
     this.indexedBytes = position + length
+    this.indexedOffset = (isNext ? baseOffset : this.indexedOffset) + nextOffset - baseOffset
   }
 
   /** Bytes that no batch begins in are passed over: a reader finds the damage for itself. */
   skipIndexTo(position: number): void {
     this.indexedBytes = position
+    this.indexedOffset = -1
   }
 
   dropIndex(): void {
     this.offsetIndex.clear()
     this.timeIndex.clear()
     this.indexedBytes = 0
+    this.indexedOffset = this.baseOffset
     this.isIndexLoaded = false
   }
 }

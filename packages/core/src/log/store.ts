@@ -7,39 +7,24 @@
  * the rules that need more than one of them: back-pressure, a full disk, a failed one.
  */
 import { BrokerError, isBrokerError } from '@millrace/codec'
-import type { BatchCompression } from '@millrace/codec'
 import type { Environment } from '../environment/environment.ts'
-import type { RecoveryReport, StorageOptions } from '../engine/operations.ts'
-import { Arena } from './arena.ts'
+import type { RecoveryReport } from '../engine/operations.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { describeError, isDiskFull } from './disk-errors.ts'
-import { FileCache } from './file-cache.ts'
 import { FullDisk } from './full-disk.ts'
 import { IndexLoader } from './index-loader.ts'
 import { Journal } from './journal.ts'
 import { EntryKind, VOLATILE_FLAG } from './journal-format.ts'
 import { controlEntry, type ControlItem, type JournalItem } from './journal-group.ts'
 import type { JournalPool } from './journal-pool.ts'
-import { OFFSET_CEILING_STEP } from './limits.ts'
 import { Log, type AcceptedBytes, type LogSettings, type OffsetRange } from './log.ts'
-import { LogReader, firstEndingAfter } from './log-reader.ts'
+import { LogReader } from './log-reader.ts'
 import { ReadBufferPool } from './read-buffer-pool.ts'
 import { SegmentReader } from './segment-reader.ts'
-import type { AppendTicket, StoredBatch } from './stored-batch.ts'
-import { TailCache } from './tail-cache.ts'
+import type { RecoveredState, StoreOptions, StoreParts } from './store-parts.ts'
+import { tellStored, type AppendTicket, type StoredBatch } from './stored-batch.ts'
 import { TimeSearch } from './time-search.ts'
-import { WriteBehind } from './write-behind.ts'
-
-export interface StoreOptions extends StorageOptions {
-  /** Flushed batches kept in memory for readers at the tail. */
-  readonly tailBytesMax: number
-  /** Accepted bytes after which batches are moved to segments. */
-  readonly writeBehindBytes: number
-  /** Freed buffers are overwritten, so that a view kept too long shows. For tests. */
-  readonly poison: boolean
-  /** For the records of compressed batches. */
-  readonly compression?: BatchCompression | undefined
-}
+import { VolatileLogs } from './volatile-logs.ts'
 
 export interface StoreHooks {
   /** After this the store completes nothing any more. */
@@ -48,47 +33,6 @@ export interface StoreHooks {
   onDamage(log: Log, range: OffsetRange): void
   /** Appends may be tried again. */
   onRoom(): void
-}
-
-/** What recovery found; see `recovery.ts`. */
-export interface RecoveredState {
-  readonly logs: readonly Log[]
-  readonly nextLogId: number
-  readonly pool: JournalPool
-  readonly lastGroup: number
-  /** The group that the checkpoint it began with replays from; 0 without one. */
-  readonly checkpointGroup: number
-  readonly report: RecoveryReport
-}
-
-/** The parts that recovery needs before there is a store. */
-export interface StoreParts {
-  readonly arena: Arena
-  readonly files: FileCache
-  readonly tail: TailCache
-  readonly writeBehind: WriteBehind
-  readonly logsDirectory: string
-  /** Accepted and not yet in a segment, over all logs. */
-  readonly unflushed: { bytes: number }
-}
-
-export const createStoreParts = (
-  directory: string,
-  environment: Environment,
-  options: StoreOptions,
-): StoreParts => {
-  const arena = new Arena({ poison: options.poison })
-  const files = new FileCache(environment.disk, options.openFilesMax)
-  const tail = new TailCache(arena, options.tailBytesMax)
-  const logsDirectory = `${directory}/logs`
-  const unflushed = { bytes: 0 }
-  const writeBehind = new WriteBehind(environment, files, logsDirectory, {
-    onFlushed: (batches) => {
-      for (const batch of batches) unflushed.bytes -= batch.bytes.length
-      tail.keep(batches)
-    },
-  })
-  return { arena, files, tail, writeBehind, logsDirectory, unflushed }
 }
 
 export class LogStore {
@@ -103,8 +47,7 @@ export class LogStore {
   readonly #checkpointer: Checkpointer
   readonly #fullDisk: FullDisk
   readonly #touched = new Set<Log>()
-  /** Unsynced logs that were appended to in this turn. */
-  readonly #appended = new Set<Log>()
+  readonly #volatile: VolatileLogs
   readonly journal: Journal
   readonly reader: LogReader
   readonly times: TimeSearch
@@ -154,6 +97,7 @@ export class LogStore {
     this.#fullDisk = new FullDisk(environment, directory, options.ballastBytes, {
       onRoom: () => this.#resumeAfterFull(),
     })
+    this.#volatile = this.#createVolatile()
     this.#checkpointer = new Checkpointer({
       environment,
       pool: this.#pool,
@@ -255,7 +199,7 @@ export class LogStore {
     this.bytesAppended += view.length
     this.#parts.unflushed.bytes += view.length
     this.#wasCongested ||= this.isCongested
-    if (log.isVolatile) this.#acceptVolatile(log)
+    if (log.isVolatile) this.#volatile.accepted(log)
     else this.journal.submit(batch)
     return batch
   }
@@ -367,78 +311,28 @@ export class LogStore {
     )
   }
 
+  #createVolatile(): VolatileLogs {
+    return new VolatileLogs(this.#environment.timers, {
+      isOver: () => this.#failure !== undefined || this.#isClosed,
+      raise: (fields) => this.submitControl(EntryKind.ceiling, fields),
+      refuseFrom: (first, error) => this.#refuseFrom(first, error),
+      onProgress: () => this.#afterProgress(),
+    })
+  }
+
   #onDurable(items: readonly JournalItem[]): void {
     for (const item of items) {
       if (item.kind === 'control') item.durable()
       else if (item.log.advance(item.nextOffset)) this.#touched.add(item.log)
-      if (item.kind === 'batch') this.#tellStored(item)
+      if (item.kind === 'batch') tellStored(item)
     }
     this.#notifyTouched()
     this.#afterProgress()
   }
 
-  #tellStored(batch: StoredBatch): void {
-    const ticket = batch.ticket
-    batch.ticket = undefined
-    ticket?.stored(batch)
-  }
-
   #notifyTouched(): void {
     for (const log of this.#touched) log.notifyWatchers()
     this.#touched.clear()
-  }
-
-  /** An unsynced log shows a batch at once, but no offset that a crash could hand out again. */
-  #acceptVolatile(log: Log): void {
-    if (log.nextOffset + OFFSET_CEILING_STEP / 2 > log.ceilingRequested) this.#raiseCeiling(log)
-    this.#appended.add(log)
-    if (this.#appended.size === 1) this.#environment.timers.defer(this.#releaseAppended)
-  }
-
-  /** Once a turn, for all that was appended in it. */
-  readonly #releaseAppended = (): void => {
-    const logs = [...this.#appended]
-    this.#appended.clear()
-    for (const log of logs) this.#releaseVolatile(log)
-    this.#afterProgress()
-  }
-
-  #raiseCeiling(log: Log): void {
-    const ceiling = log.nextOffset + OFFSET_CEILING_STEP
-    log.ceilingRequested = ceiling
-    const fields = { logId: log.id, nextOffset: ceiling, epoch: log.epoch, flags: VOLATILE_FLAG }
-    this.submitControl(EntryKind.ceiling, fields).then(
-      () => {
-        log.ceiling = Math.max(log.ceiling, ceiling)
-        this.#releaseVolatile(log)
-      },
-      (error: unknown) => {
-        log.ceilingRequested = log.ceiling
-        this.#refuseAboveCeiling(log, error)
-      },
-    )
-  }
-
-  /** Nobody else would ever tell who waits for these batches. */
-  #refuseAboveCeiling(log: Log, error: unknown): void {
-    if (this.#failure !== undefined || this.#isClosed) return
-    const first = log.batches.peekAt(firstEndingAfter(log, log.ceiling))
-    if (first !== undefined && first.nextOffset > log.ceiling) this.#refuseFrom(first, error)
-  }
-
-  /** Shows what is below the ceiling; the cost is that of what is new. */
-  #releaseVolatile(log: Log): void {
-    if (this.#failure !== undefined) return
-    const visible = Math.min(log.nextOffset, log.ceiling)
-    let index = firstEndingAfter(log, log.highWatermark)
-    let hasMoved = false
-    for (; index < log.batches.length; index++) {
-      const batch = log.batches.peekAt(index)
-      if (batch === undefined || batch.nextOffset > visible) break
-      hasMoved = log.advance(batch.nextOffset) || hasMoved
-      this.#tellStored(batch)
-    }
-    if (hasMoved) log.notifyWatchers()
   }
 
   #afterProgress(): void {
@@ -545,6 +439,7 @@ export class LogStore {
       : new BrokerError('ERR_STORAGE_FAILED', [], { cause })
     this.#environment.log.error('storage failed', { error: describeError(this.#failure.cause) })
     this.journal.fail(cause)
+    this.#parts.writeBehind.stop()
     this.#tellFailed()
     this.#hooks.onFatal(this.#failure)
   }

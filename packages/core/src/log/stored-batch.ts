@@ -52,3 +52,10 @@ export class StoredBatch {
     this.ticket = ticket
   }
 }
+
+/** Once: the ticket is its owner's again. */
+export const tellStored = (batch: StoredBatch): void => {
+  const { ticket } = batch
+  batch.ticket = undefined
+  ticket?.stored(batch)
+}

@@ -40,6 +40,7 @@ export class WriteBehind {
   readonly #dirty = new Map<Segment, Log>()
   #gather = new Uint8Array(65_536)
   #gatherInUse = false
+  #isStopped = false
   flushes = 0
 
   constructor(
@@ -84,6 +85,11 @@ export class WriteBehind {
       })
     }
     return files
+  }
+
+  /** The storage has failed: no file may be synced any more, least of all the one that failed. */
+  stop(): void {
+    this.#isStopped = true
   }
 
   /** Syncs everything written so far, with its names. A rejection must end the process. */
@@ -187,7 +193,7 @@ export class WriteBehind {
     const batches = run.batches.filter((batch) => !batch.isRefused)
     for (const batch of batches) {
       const { length } = batch.bytes
-      run.segment.noteBatch(batch.baseOffset, batch.position, length, batch.maxTimestamp)
+      run.segment.noteBatch(batch, batch.position, length)
       run.segment.flushedBytes = batch.position + length
       log.unflushedBytes -= length
     }
@@ -245,13 +251,16 @@ export class WriteBehind {
   }
 
   async #syncSegment(segment: Segment): Promise<void> {
-    if (!this.#dirty.has(segment)) return
+    if (!this.#dirty.has(segment) || this.#isStopped) return
     // Cleared before the sync begins: what is written while it runs makes the segment dirty again.
     this.#dirty.delete(segment)
     segment.isDirty = false
     const file = await this.#files.acquire(segment.path)
     try {
       await synced(file.sync())
+    } catch (error) {
+      this.stop()
+      throw error
     } finally {
       this.#files.release(segment.path)
     }

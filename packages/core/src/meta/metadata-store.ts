@@ -8,8 +8,8 @@
  * The snapshot spares reading the whole log at boot and is a second copy of what a damaged range of
  * log 0 would lose. Either alone is enough.
  */
+import type { BrokerError } from '@millrace/codec'
 import {
-  BrokerError,
   RecordBatchBuilder,
   RecordCursor,
   batchMaxTimestamp,

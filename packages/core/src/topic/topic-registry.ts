@@ -45,6 +45,8 @@ export class TopicRegistry {
   readonly #metadata: MetadataStore
   readonly #defaults: TopicDefaults
   readonly #deleteGraceMs: number
+  /** Above every id that a definition or a grave names. */
+  #unusedTopicId = 1
   readonly #byName = new Map<string, Topic>()
   readonly #byId = new Map<number, Topic>()
   readonly #graveTimers = new Map<number, TimerHandle>()
@@ -131,7 +133,8 @@ export class TopicRegistry {
       if (existing !== undefined && request.ifNotExists) return existing
       if (existing !== undefined) throw new BrokerError('ERR_TOPIC_EXISTS', [name])
       this.#refuseWhenFull()
-      const id = (this.#metadata.get(IDS) as Ids | undefined)?.nextTopicId ?? 1
+      const next = (this.#metadata.get(IDS) as Ids | undefined)?.nextTopicId ?? 1
+      const id = Math.max(next, this.#unusedTopicId)
       const logs = this.#createLogs(partitions, settings)
       const definition: TopicDefinition = {
         id,
@@ -217,8 +220,14 @@ export class TopicRegistry {
     for (const timer of this.#graveTimers.values()) timer.cancel()
   }
 
+  /** The crash story: the counters of ids were in a damaged range, and what they counted was not. */
+  #noteIds({ id, logIds }: { readonly id: number; readonly logIds: readonly number[] }): void {
+    this.#unusedTopicId = Math.max(this.#unusedTopicId, id + 1)
+    for (const logId of logIds) this.#store.noteLogId(logId)
+  }
+
   #adopt(definition: TopicDefinition): Topic {
-    for (const id of definition.logIds) this.#store.noteLogId(id)
+    this.#noteIds(definition)
     const logs = definition.logIds.map((id) => this.#store.logOf(id))
     const missing = logs.filter((log) => log === undefined).length
     if (missing > 0)
@@ -261,7 +270,7 @@ export class TopicRegistry {
   /** The grace period counts from the deletion by the wall clock, and at least anew from a boot. */
   #scheduleGrave(grave: Grave, delayMs = this.#deleteGraceMs): void {
     if (this.#isClosed) return
-    for (const id of grave.logIds) this.#store.noteLogId(id)
+    this.#noteIds(grave)
     const timer = this.#environment.timers.after(delayMs, () => void this.#bury(grave))
     this.#graveTimers.set(grave.id, timer)
   }

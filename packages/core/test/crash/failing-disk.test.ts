@@ -1,4 +1,4 @@
-import type { DiskCallKind } from '../../../testing/src/disk-counters.ts'
+import type { DiskCallKind } from '@millrace/testing'
 import { newWorld } from '../support/node.ts'
 import { Workload, callCount, verify, verifyGoesOn } from './workload.ts'
 

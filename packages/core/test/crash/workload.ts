@@ -14,6 +14,7 @@ import {
   openNode,
   smallStorage,
   type TestNode,
+  type WholeLog,
 } from '../support/node.ts'
 
 interface Told {
@@ -190,25 +191,33 @@ const verifyTopic = async (
   if (!isThere && !workload.created.has(topic)) return
   if (!isThere) throw new Error(`topic ${topic} is lost`)
   const handle = await node.open(topic)
-  const { records, damaged } = await node.readAll(handle)
-  const known = new Set(workload.submitted.get(topic))
-  for (const record of records)
-    if (!known.has(record.value)) throw new Error(`${topic}/${record.offset} was never sent`)
-  const byOffset = new Map(records.map((record) => [record.offset, record.value]))
+  const found = await node.readAll(handle)
+  if (found.damaged.length > 0 && options.isDamaged !== true)
+    throw new Error(`${topic} is damaged: ${JSON.stringify(found.damaged)}`)
+  checkTold(topic, told, found)
+  checkRecords(topic, found, workload.submitted.get(topic) ?? [])
+}
+
+/** Everything acknowledged is where it was said to be, or in a range that is named as damaged. */
+const checkTold = (topic: string, told: readonly Told[], found: WholeLog): void => {
+  const byOffset = new Map(found.records.map((record) => [record.offset, record.value]))
   for (const { offset, value } of told) {
-    const isExcused = damaged.some((range) => range.from <= offset && offset < range.to)
-    if (byOffset.get(offset) === value || (isExcused && options.isDamaged === true)) continue
-    const found = byOffset.get(offset)?.slice(0, 16)
-    throw new Error(`${topic}/${offset} is ${found}, not ${value.slice(0, 16)}`)
+    if (byOffset.get(offset) === value) continue
+    if (found.damaged.some((range) => range.from <= offset && offset < range.to)) continue
+    const there = byOffset.get(offset)?.slice(0, 16)
+    throw new Error(`${topic}/${offset} is ${there}, not ${value.slice(0, 16)}`)
   }
-  if (damaged.length > 0 && options.isDamaged !== true)
-    throw new Error(`${topic} is damaged: ${JSON.stringify(damaged)}`)
-  const values = records.map((record) => record.value)
-  if (new Set(values).size !== values.length) throw new Error(`${topic} holds a record twice`)
-  const order = workload.submitted.get(topic) ?? []
-  const positions = values.map((value) => order.indexOf(value))
-  if (positions.some((position, index) => index > 0 && position < (positions[index - 1] ?? 0)))
-    throw new Error(`${topic} is out of order`)
+}
+
+/** Nothing that was never sent, nothing twice, nothing out of order. */
+const checkRecords = (topic: string, found: WholeLog, order: readonly string[]): void => {
+  let last = -1
+  for (const { offset, value } of found.records) {
+    const position = order.indexOf(value)
+    if (position < 0) throw new Error(`${topic}/${offset} was never sent`)
+    if (position <= last) throw new Error(`${topic}/${offset} is there twice or out of order`)
+    last = position
+  }
 }
 
 /** Nothing survives, nothing is garbage, and no offset is given out again. */

@@ -210,6 +210,23 @@ describe('a journal file', () => {
     )
   })
 
+  it('that a dead process left without syncing its name is not used before that is done', async () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const world = newWorld(seed)
+      const first = await StoreBench.open(world)
+      const file = await first.run(
+        first.environment.disk.open('/data/journal/000050.journal', 'create'),
+      )
+      await first.run(file.write([new Uint8Array(64 * 1_024)], 0))
+      world.kill()
+      const second = await StoreBench.open(world)
+      const log = second.store.createLog(settings, { isVolatile: false })
+      await second.append(log, ['acknowledged'])
+      world.losePower()
+      expect(await valuesOf(await StoreBench.open(world), log.id)).toEqual(['acknowledged'])
+    }
+  })
+
   it('that was never finished is removed, and a finished one without groups is used', async () => {
     const world = newWorld(1)
     await writeFileInto(world, 1, new Uint8Array(100))

@@ -45,10 +45,15 @@ describe('a segment', () => {
 
   it('indexes batches only when it knows all before them', () => {
     const one = segment()
-    one.noteBatch(5, 100, 50, 1)
+    const batch = (baseOffset: number) => ({
+      baseOffset,
+      nextOffset: baseOffset + 1,
+      maxTimestamp: 1,
+    })
+    one.noteBatch(batch(5), 100, 50)
     expect(one.indexedBytes).toBe(0)
-    one.noteBatch(5, 0, 100, 1)
-    one.noteBatch(6, 100, 50, 1)
+    one.noteBatch(batch(5), 0, 100)
+    one.noteBatch(batch(6), 100, 50)
     expect(one.indexedBytes).toBe(150)
     one.dropIndex()
     expect(one.indexedBytes).toBe(0)

@@ -7,12 +7,8 @@ import type { Environment } from '../../src/environment/environment.ts'
 import { defaultStorageOptions } from '../../src/log/limits.ts'
 import type { Log, LogSettings } from '../../src/log/log.ts'
 import { recover } from '../../src/log/recovery.ts'
-import {
-  LogStore,
-  createStoreParts,
-  type StoreOptions,
-  type StoreParts,
-} from '../../src/log/store.ts'
+import { LogStore } from '../../src/log/store.ts'
+import { createStoreParts, type StoreOptions, type StoreParts } from '../../src/log/store-parts.ts'
 import type { StoredBatch } from '../../src/log/stored-batch.ts'
 import { DIRECTORY, batchOf, recordsOf, smallStorage, type ReadRecord } from './node.ts'
 

@@ -68,8 +68,11 @@ const readFrom = (from: unknown): SubscribeFrom => {
   if (typeof from === 'number') return asInteger(from, 'from', 0, Number.MAX_SAFE_INTEGER)
   const map = asMap(from, 'from')
   const offsets = optionalMap(map, 'offsets')
-  if (offsets !== undefined) return { offsets: readOffsets(offsets) }
   const timestamp = fieldOf(map, 'timestamp')
+  if (offsets !== undefined) {
+    if (timestamp !== undefined) throw malformedField('from', 'a timestamp or offsets, not both')
+    return { offsets: readOffsets(offsets) }
+  }
   return { timestamp: asInteger(timestamp, 'from.timestamp', 0, Number.MAX_SAFE_INTEGER) }
 }
 

@@ -1,4 +1,5 @@
 /** FETCH: a read with a long poll. */
+import { BrokerError } from '@millrace/codec'
 import { createFetch, decodeFetch, type Frame } from '@millrace/protocol'
 import { FETCH_WAIT_MS_MAX } from '../../limits.ts'
 import { notAuthorized } from '../control-request.ts'
@@ -8,7 +9,7 @@ export const handleFetch = (session: NativeSession, frame: Frame): void => {
   const { handles, fetches } = session.open
   const fetch = decodeFetch(frame.body, createFetch())
   const open = handles.find(fetch.handle)
-  if (open === undefined) throw handles.missing(fetch.handle)
+  if (open === undefined) throw new BrokerError('ERR_STALE_HANDLE')
   if (!open.canRead) throw notAuthorized(session, 'read', open.topic.topic)
   fetches.add(frame.channel, frame.correlation, {
     handle: open.topic,

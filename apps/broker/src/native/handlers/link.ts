@@ -7,10 +7,8 @@ export const handlePing = (session: NativeSession, frame: Frame): void => {
   session.output.send(Opcode.PONG, frame.channel, frame.correlation, echo)
 }
 
-/** Any frame is a sign of life; this one is nothing else. */
-export const handlePong = (_session: NativeSession, frame: Frame): void => {
-  decodePing(frame.body)
-}
+/** Any frame is a sign of life; this one is nothing else, whatever it carries. */
+export const handlePong = (): void => undefined
 
 export const handleClose = (session: NativeSession, frame: Frame): void => {
   session.enterClosing(frame.channel, frame.correlation)

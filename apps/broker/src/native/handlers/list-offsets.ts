@@ -7,6 +7,7 @@ import {
   Opcode,
 } from '@millrace/protocol'
 import { checkAllowed, controlHandler } from '../control-request.ts'
+import { checkPartitionList } from '../partition-list.ts'
 
 const toQuery = (at: ListOffsets['at']): OffsetQuery =>
   typeof at === 'number' ? { timestamp: at } : at
@@ -17,6 +18,7 @@ export const handleListOffsets = controlHandler({
   encode: encodeOffsetsListed,
   run: async (session, { topic, partitions, at }) => {
     checkAllowed(session, 'read', topic)
+    if (partitions !== undefined) checkPartitionList(partitions)
     const request = { topic, at: toQuery(at), ...(partitions === undefined ? {} : { partitions }) }
     return { offsets: await session.services.broker.listOffsets(session.open.caller, request) }
   },

@@ -4,6 +4,7 @@ import {
   createProduceHead,
   decodeProduceHead,
   type Frame,
+  Opcode,
   PRODUCE_HEAD_BYTES,
   type ProduceHead,
   WantedDurability,
@@ -12,18 +13,22 @@ import { notAuthorized } from '../control-request.ts'
 import type { OpenTopic } from '../handle-table.ts'
 import type { NativeSession } from '../native-session.ts'
 
+/** Nobody waits for it, so it is not counted: the engine's own credit holds it back. */
+export const isSilentProduce = (frame: Frame): boolean =>
+  frame.opcode === Opcode.PRODUCE && frame.body[8] === WantedDurability.NO_ANSWER
+
 export const handleProduce = (session: NativeSession, frame: Frame): void => {
   const { intake, handles } = session.open
   const { channel, correlation, body } = frame
   const head = decodeHead(body)
   if (isBrokerError(head)) {
-    intake.reject(channel, correlation, head)
+    if (!isSilentProduce(frame)) intake.reject(channel, correlation, head)
     return
   }
   const open = handles.find(head.handle)
   if (open === undefined || !open.canWrite) {
     if (head.durability === WantedDurability.NO_ANSWER) return
-    intake.reject(channel, correlation, whyNot(session, head, open))
+    intake.reject(channel, correlation, whyNot(session, open))
     return
   }
   const batch = body.subarray(PRODUCE_HEAD_BYTES)
@@ -39,11 +44,7 @@ const decodeHead = (body: Uint8Array): ProduceHead | BrokerError => {
   }
 }
 
-const whyNot = (
-  session: NativeSession,
-  head: ProduceHead,
-  open: OpenTopic | undefined,
-): BrokerError =>
+const whyNot = (session: NativeSession, open: OpenTopic | undefined): BrokerError =>
   open === undefined
-    ? session.open.handles.missing(head.handle)
+    ? new BrokerError('ERR_STALE_HANDLE')
     : notAuthorized(session, 'write', open.topic.topic)

@@ -15,6 +15,7 @@ import {
 } from '@millrace/protocol'
 import { checkAllowed, controlHandler } from '../control-request.ts'
 import type { NativeSession } from '../native-session.ts'
+import { checkPartitionList } from '../partition-list.ts'
 import type { Subscription } from '../subscription.ts'
 
 interface Start {
@@ -111,12 +112,13 @@ const resolveStarts = async (
     const answers = await broker.listOffsets(caller, { topic, partitions, at: query })
     return answers.map(({ partition, offset }) => ({ partition, offset }))
   }
+  checkGivenPartitions(from, handle)
   const described = broker.describeTopic(caller, topic).partitions
   return partitions.map((partition) => {
-    const { earliest, next } = described[partition] ?? { earliest: 0, next: 0 }
+    const { earliest, highWatermark } = described[partition] ?? { earliest: 0, highWatermark: 0 }
     const offset = givenOffset(from, partition) ?? earliest
-    if (offset < earliest || offset > next) {
-      throw new BrokerError('ERR_OFFSET_OUT_OF_RANGE', [offset, earliest, next])
+    if (offset < earliest || offset > highWatermark) {
+      throw new BrokerError('ERR_OFFSET_OUT_OF_RANGE', [offset, earliest, highWatermark])
     }
     return { partition, offset }
   })
@@ -125,15 +127,14 @@ const resolveStarts = async (
 const choosePartitions = (request: Subscribe, handle: TopicHandle): readonly number[] => {
   const asked = request.partitions
   if (asked === undefined) return Array.from({ length: handle.partitionCount }, (_, at) => at)
-  if (asked.length === 0 || new Set(asked).size !== asked.length) {
-    const text = 'name each partition once, and at least one'
-    throw new BrokerError('ERR_INVALID_ARGUMENT', ['partitions', text])
-  }
-  for (const partition of asked) {
-    if (partition < handle.partitionCount) continue
-    throw new BrokerError('ERR_PARTITION_NOT_FOUND', [handle.topic, partition])
-  }
+  checkPartitionList(asked)
+  for (const partition of asked) checkPartition(handle, partition)
   return asked
+}
+
+const checkPartition = (handle: TopicHandle, partition: number): void => {
+  if (partition < handle.partitionCount) return
+  throw new BrokerError('ERR_PARTITION_NOT_FOUND', [handle.topic, partition])
 }
 
 /** `undefined` when the peer gave offsets itself. */
@@ -141,6 +142,12 @@ const toQuery = (from: SubscribeFrom): OffsetQuery | undefined => {
   if (from === 'earliest' || from === 'latest') return from
   if (typeof from === 'number' || 'offsets' in from) return undefined
   return { timestamp: from.timestamp }
+}
+
+/** An offset of a partition that is not there was meant for another topic. */
+const checkGivenPartitions = (from: SubscribeFrom, handle: TopicHandle): void => {
+  if (typeof from !== 'object' || !('offsets' in from)) return
+  for (const partition of Object.keys(from.offsets)) checkPartition(handle, Number(partition))
 }
 
 /** A partition that a resumed subscription has not seen yet starts at its beginning. */

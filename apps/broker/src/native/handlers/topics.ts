@@ -1,10 +1,12 @@
 /** The requests about topics as a whole: create, list, describe, alter, delete, open. */
 import type {
   TopicDescription as EngineDescription,
+  TopicSettings,
   TopicSettingsPatch,
   TopicSummary,
 } from '@millrace/core'
 import {
+  BODY_HEAD_BYTES_MAX,
   decodeTopicAlter,
   decodeTopicCreate,
   decodeTopicDelete,
@@ -16,9 +18,11 @@ import {
   encodeTopicListed,
   encodeTopicOpened,
   Opcode,
+  TOPIC_LIST_COUNT_MAX,
   type TopicDescription,
 } from '@millrace/protocol'
 import { checkAllowed, controlHandler, isAllowed, notAuthorized } from '../control-request.ts'
+import { compareUtf8 } from '../compare-utf8.ts'
 import type { NativeSession } from '../native-session.ts'
 
 const describe = (topic: EngineDescription): TopicDescription => ({
@@ -38,6 +42,13 @@ const describe = (topic: EngineDescription): TopicDescription => ({
     }),
   ),
 })
+
+/** A segment holds at least this many of the largest batches: what is larger is refused. */
+const BATCHES_PER_SEGMENT_MIN = 4
+
+/** The largest batch that the engine takes. */
+const batchBytesMaxOf = ({ batchBytesMax, segmentBytes }: TopicSettings): number =>
+  Math.min(batchBytesMax, Math.floor(segmentBytes / BATCHES_PER_SEGMENT_MIN))
 
 /** Nobody should learn only after a crash that an acknowledgement meant less than a sync. */
 const noteDurability = (session: NativeSession, { topic, settings }: EngineDescription): void => {
@@ -77,10 +88,15 @@ export const handleList = controlHandler({
   decode: decodeTopicList,
   answerOpcode: Opcode.TOPIC_LISTED,
   encode: encodeTopicListed,
-  run: (session, { prefix }) => {
+  run: (session, { prefix, after }) => {
     const { caller } = session.open
-    const topics = session.services.broker.listTopics(caller, without('prefix', prefix))
-    return { topics: topics.filter((topic) => isVisible(session, topic)).map(summarize) }
+    const topics = session.services.broker
+      .listTopics(caller, without('prefix', prefix))
+      .filter(({ topic }) => after === undefined || compareUtf8(topic, after) > 0)
+      .filter((topic) => isVisible(session, topic))
+      .sort((left, right) => compareUtf8(left.topic, right.topic))
+    const page = topics.slice(0, TOPIC_LIST_COUNT_MAX).map(summarize)
+    return { topics: page, more: topics.length > page.length }
   },
 })
 
@@ -147,12 +163,13 @@ export const handleOpen = controlHandler({
     const handle = await broker.openTopic(caller, topic, { create: create === true })
     const opened = handles.open(handle, canRead, canWrite)
     const { settings } = broker.describeTopic(caller, topic)
+    const { bodyBytesMax } = session.services.limits
     return {
       handle: opened.handle,
       topic: handle.topic,
       partitions: handle.partitionCount,
       durability: handle.durability,
-      batchBytesMax: settings.batchBytesMax,
+      batchBytesMax: Math.min(batchBytesMaxOf(settings), bodyBytesMax - BODY_HEAD_BYTES_MAX),
     }
   },
 })
