@@ -108,7 +108,7 @@ class Model {
   }
 }
 
-it.each(Array.from({ length: 25 }, (_, index) => index + 1))(
+it.each(Array.from({ length: 16 }, (_, index) => index + 1))(
   'does what the model does (seed %d)',
   async (seed) => {
     const model = new Model(await openNode(newWorld(seed)), seed)

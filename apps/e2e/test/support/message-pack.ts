@@ -73,7 +73,7 @@ class Unpacker {
 
   #tagged(tag: number): unknown {
     if (tag === 0xc0) return null
-    if (tag === 0xc2 || tag === 0xc3) return tag === 0xc3
+    if (tag <= 0xc3) return tag === 0xc3
     if (tag >= 0xc4 && tag <= 0xc6) return this.#take(this.#number(2 ** (tag - 0xc4)))
     if (tag >= 0xcb && tag <= 0xd3) return this.#numeric(tag)
     if (tag >= 0xd9 && tag <= 0xdb) return this.#take(this.#number(2 ** (tag - 0xd9))).toString()

@@ -4,6 +4,9 @@
  *
  * Short reads and writes are continued here, so that callers see whole ones. Nothing is retried
  * after an error: a failed sync has to stop the process (STORAGE 2).
+ *
+ * Syncs of one file, and of one directory, run one after the other, and none follows a failed one: of
+ * two at once the kernel tells only one of the failure, and the other's success would be believed.
  */
 import fs from 'node:fs'
 import { BrokerError } from '@millrace/codec'
@@ -35,6 +38,8 @@ const remainder = (parts: readonly Uint8Array[], written: number): Uint8Array[] 
 class NodeDiskFile implements DiskFile {
   readonly path: string
   readonly #descriptor: number
+  /** Ends with the last sync asked for; stays rejected once one has failed. */
+  #synced: Promise<void> = Promise.resolve()
 
   constructor(path: string, descriptor: number) {
     this.path = path
@@ -100,6 +105,11 @@ class NodeDiskFile implements DiskFile {
   }
 
   sync(): Promise<void> {
+    this.#synced = this.#synced.then(() => this.#syncNow())
+    return this.#synced
+  }
+
+  #syncNow(): Promise<void> {
     return new Promise((resolve, reject) => {
       fs.fdatasync(this.#descriptor, (error) => (error ? reject(error) : resolve()))
     })
@@ -127,7 +137,19 @@ class NodeDiskFile implements DiskFile {
 const hasCode = (error: unknown, code: string): boolean =>
   (error as { code?: unknown } | null)?.code === code
 
+const syncDirectoryNow = async (path: string): Promise<void> => {
+  const directory = await fs.promises.open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
 class NodeDisk implements Disk {
+  /** The last sync asked for of each directory that has one under way or failed. */
+  readonly #syncedDirectories = new Map<string, Promise<void>>()
+
   open(path: string, mode: OpenMode): Promise<DiskFile> {
     return new Promise((resolve, reject) => {
       fs.open(path, openFlags[mode], 0o640, (error, descriptor) =>
@@ -161,12 +183,11 @@ class NodeDisk implements Disk {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    const directory = await fs.promises.open(path, 'r')
-    try {
-      await directory.sync()
-    } finally {
-      await directory.close()
-    }
+    const before = this.#syncedDirectories.get(path) ?? Promise.resolve()
+    const synced = before.then(() => syncDirectoryNow(path))
+    this.#syncedDirectories.set(path, synced)
+    await synced
+    if (this.#syncedDirectories.get(path) === synced) this.#syncedDirectories.delete(path)
   }
 
   async sizeOf(path: string): Promise<number | undefined> {

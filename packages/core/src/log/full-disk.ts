@@ -82,9 +82,12 @@ export class FullDisk {
       const zeros = new Uint8Array(Math.min(ZEROS_BYTES, this.#ballastBytes))
       for (let at = 0; at < this.#ballastBytes; at += zeros.length)
         await file.write([zeros.subarray(0, Math.min(zeros.length, this.#ballastBytes - at))], at)
+      // Else a power loss takes the reserve, and the next start may find the disk full without it.
+      await file.sync()
     } finally {
       await file.close()
     }
+    await this.#environment.disk.syncDirectory(this.#directory)
   }
 
   get #ballastPath(): string {

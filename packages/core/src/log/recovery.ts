@@ -286,7 +286,7 @@ class Recovery {
     this.#nextLogId = Math.max(this.#nextLogId, entry.logId + 1)
     switch (entry.kind) {
       case EntryKind.create:
-        return this.#logs.addNew(entry.logId, entry.epoch, (entry.flags & VOLATILE_FLAG) !== 0)
+        return this.#applyCreate(entry)
       case EntryKind.tombstone:
         return this.#logs.remove(entry.logId)
       case EntryKind.ceiling:
@@ -296,6 +296,19 @@ class Recovery {
         return this.#applyBatch(group, entry, isDamaged)
       case EntryKind.checkpoint:
         return
+    }
+  }
+
+  /** The creation of a log that was made again after a loss says where it goes on. */
+  async #applyCreate(entry: JournalEntryFields): Promise<void> {
+    const isVolatile = (entry.flags & VOLATILE_FLAG) !== 0
+    await this.#logs.addNew(entry.logId, entry.epoch, isVolatile)
+    const log = this.#logs.get(entry.logId)
+    if (log === undefined || log.nextOffset >= entry.nextOffset) return
+    if (isVolatile) this.#logs.skipVolatile(log, entry.nextOffset)
+    else {
+      this.#putAside(log, log.nextOffset, entry.nextOffset)
+      await this.#logs.skipTo(log, entry.nextOffset)
     }
   }
 

@@ -17,6 +17,7 @@ import { Journal } from './journal.ts'
 import { EntryKind, VOLATILE_FLAG } from './journal-format.ts'
 import { controlEntry, type ControlItem, type JournalItem } from './journal-group.ts'
 import type { JournalPool } from './journal-pool.ts'
+import { OFFSET_SKIP_AFTER_LOSS } from './limits.ts'
 import { Log, type AcceptedBytes, type LogSettings, type OffsetRange } from './log.ts'
 import { LogReader } from './log-reader.ts'
 import { ReadBufferPool } from './read-buffer-pool.ts'
@@ -159,6 +160,24 @@ export class LogStore {
     void this.submitControl(EntryKind.create, { logId: log.id, flags, epoch: log.epoch }).catch(
       () => undefined,
     )
+    return log
+  }
+
+  /**
+   * A log that a definition names and that the journal knows nothing of any more: its creation was
+   * lost. Which offsets it had given out nobody can say, so it goes on behind a gap.
+   */
+  restoreLog(id: number, settings: LogSettings, isVolatile: boolean): Log {
+    const log = this.#newLog(id, settings, isVolatile)
+    this.#nextLogId = Math.max(this.#nextLogId, id + 1)
+    const nextOffset = OFFSET_SKIP_AFTER_LOSS
+    log.nextOffset = nextOffset
+    log.highWatermark = nextOffset
+    if (isVolatile) log.earliestOffset = nextOffset
+    else log.addGap({ from: 0, to: nextOffset })
+    const flags = isVolatile ? VOLATILE_FLAG : 0
+    const fields = { logId: id, flags, epoch: log.epoch, nextOffset }
+    void this.submitControl(EntryKind.create, fields).catch(() => undefined)
     return log
   }
 

@@ -228,17 +228,20 @@ export class TopicRegistry {
 
   #adopt(definition: TopicDefinition): Topic {
     this.#noteIds(definition)
-    const logs = definition.logIds.map((id) => this.#store.logOf(id))
-    const missing = logs.filter((log) => log === undefined).length
-    if (missing > 0)
-      this.#environment.log.error('topic has partitions without a log', {
-        topic: definition.name,
-        missing,
-      })
+    const logs = definition.logIds.map(
+      (id) => this.#store.logOf(id) ?? this.#restore(definition, id),
+    )
     const topic = new Topic(definition, logs)
     this.#byId.set(definition.id, topic)
     this.#byName.set(keyOf(definition.namespace, definition.name), topic)
     return topic
+  }
+
+  #restore(definition: TopicDefinition, logId: number): Log {
+    const { segmentBytes, segmentMs, durability } = definition.settings
+    const { name } = definition
+    this.#environment.log.error('a partition lost its log and begins a new one', { name, logId })
+    return this.#store.restoreLog(logId, { segmentBytes, segmentMs }, durability === 'memory')
   }
 
   #createLogs(count: number, settings: TopicSettings): Log[] {

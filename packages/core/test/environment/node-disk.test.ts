@@ -1,6 +1,7 @@
 /** The real disk: what the simulated one only plays. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import fs from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { temporaryDirectory, type TemporaryDirectory } from '@millrace/testing'
@@ -44,6 +45,41 @@ describe('the disk of the operating system', () => {
     await expect(read.write([new Uint8Array(1)], 0)).rejects.toMatchObject({ code: 'EBADF' })
     await read.close()
     expect(await disk.sizeOf(at('g'))).toBeUndefined()
+  })
+
+  it('syncs one file one after the other, and never again after a failure', async () => {
+    const file = await disk.open(at('f'), 'create')
+    const answers: ((error: Error | null) => void)[] = []
+    const fdatasync = jest.spyOn(fs, 'fdatasync').mockImplementation(((
+      _descriptor: number,
+      answer: (error: Error | null) => void,
+    ) => void answers.push(answer)) as typeof fs.fdatasync)
+    try {
+      const first = file.sync()
+      const second = file.sync()
+      await Promise.resolve()
+      expect(answers).toHaveLength(1)
+      answers[0]?.(null)
+      await first
+      await Promise.resolve()
+      expect(answers).toHaveLength(2)
+      const third = file.sync()
+      answers[1]?.(Object.assign(new Error('failed'), { code: 'EIO' }))
+      await expect(second).rejects.toMatchObject({ code: 'EIO' })
+      await expect(third).rejects.toMatchObject({ code: 'EIO' })
+      await expect(file.sync()).rejects.toMatchObject({ code: 'EIO' })
+      expect(answers).toHaveLength(2)
+    } finally {
+      fdatasync.mockRestore()
+    }
+    await file.close()
+  })
+
+  it('syncs one directory one after the other, and never again after a failure', async () => {
+    await expect(disk.syncDirectory(at('d'))).rejects.toMatchObject({ code: 'ENOENT' })
+    await disk.makeDirectory(at('d'))
+    await expect(disk.syncDirectory(at('d'))).rejects.toMatchObject({ code: 'ENOENT' })
+    await Promise.all([1, 2, 3].map(() => disk.syncDirectory(scratch.path)))
   })
 
   it('makes, lists, renames and removes names', async () => {
