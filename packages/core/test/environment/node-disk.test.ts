@@ -50,10 +50,12 @@ describe('the disk of the operating system', () => {
   it('syncs one file one after the other, and never again after a failure', async () => {
     const file = await disk.open(at('f'), 'create')
     const answers: ((error: Error | null) => void)[] = []
-    const fdatasync = jest.spyOn(fs, 'fdatasync').mockImplementation(((
-      _descriptor: number,
-      answer: (error: Error | null) => void,
-    ) => void answers.push(answer)) as typeof fs.fdatasync)
+    const fdatasync = jest
+      .spyOn(fs, 'fdatasync')
+      .mockImplementation(
+        ((_descriptor: number, answer: (error: Error | null) => void) =>
+          void answers.push(answer)) as typeof fs.fdatasync,
+      )
     try {
       const first = file.sync()
       const second = file.sync()
