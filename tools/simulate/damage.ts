@@ -47,7 +47,10 @@ export class DamageRecord {
 
   /** Ranges that were touched and were reported: from now on they may be there or not. */
   noteReported(log: string, ranges: readonly OffsetRange[]): void {
-    this.#reported.set(log, [...(this.#reported.get(log) ?? []), ...ranges])
+    const known = this.#reported.get(log) ?? []
+    const isNew = ({ from, to }: OffsetRange): boolean =>
+      !known.some((range) => range.from <= from && to <= range.to)
+    this.#reported.set(log, [...known, ...ranges.filter(isNew)])
   }
 
   /** Whether this log may have gaps and damaged ranges. */

@@ -209,6 +209,8 @@ export class Session implements EngineSession {
 
   #deliverCompletions(): void {
     this.#isDeliveryScheduled = false
+    // The broker has failed since: nothing completes any more, not even what was settled before.
+    if (this.#store.failure !== undefined) return
     const completed = this.#completed
     let count = 0
     for (;;) {

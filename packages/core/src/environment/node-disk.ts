@@ -5,8 +5,9 @@
  * Short reads and writes are continued here, so that callers see whole ones. Nothing is retried
  * after an error: a failed sync has to stop the process (STORAGE 2).
  *
- * Syncs of one file, and of one directory, run one after the other, and none follows a failed one: of
- * two at once the kernel tells only one of the failure, and the other's success would be believed.
+ * Syncs of one file, and of one directory, run one after the other, and what waits for one that fails
+ * fails with it: of two at once the kernel tells only one of the failure, and the other's success would
+ * be believed. A file is never synced again after a failure.
  */
 import fs from 'node:fs'
 import { BrokerError } from '@millrace/codec'
@@ -147,7 +148,7 @@ const syncDirectoryNow = async (path: string): Promise<void> => {
 }
 
 class NodeDisk implements Disk {
-  /** The last sync asked for of each directory that has one under way or failed. */
+  /** The last sync asked for of each directory that has one under way. */
   readonly #syncedDirectories = new Map<string, Promise<void>>()
 
   open(path: string, mode: OpenMode): Promise<DiskFile> {
@@ -186,8 +187,11 @@ class NodeDisk implements Disk {
     const before = this.#syncedDirectories.get(path) ?? Promise.resolve()
     const synced = before.then(() => syncDirectoryNow(path))
     this.#syncedDirectories.set(path, synced)
-    await synced
-    if (this.#syncedDirectories.get(path) === synced) this.#syncedDirectories.delete(path)
+    try {
+      await synced
+    } finally {
+      if (this.#syncedDirectories.get(path) === synced) this.#syncedDirectories.delete(path)
+    }
   }
 
   async sizeOf(path: string): Promise<number | undefined> {

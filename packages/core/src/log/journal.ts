@@ -339,11 +339,21 @@ export class Journal {
     }
     const startedAt = this.#environment.clock.monotonic()
     // All of them are waited for: a sync left running could fail unseen.
-    const outcomes = await Promise.allSettled([...files].map((file) => file.sync()))
+    const outcomes = await Promise.allSettled([...files].map((file) => this.#syncFile(file)))
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     for (const group of groups) releaseAll(group.directFiles)
     this.syncs++
     this.syncLatency.add(this.#environment.clock.monotonic() - startedAt)
+  }
+
+  /** A failure is told at once: a checkpoint must not sync the file again while others are awaited. */
+  async #syncFile(file: DiskFile): Promise<void> {
+    try {
+      await file.sync()
+    } catch (error) {
+      this.fail(error)
+      throw error
+    }
   }
 
   #tell(groups: readonly WrittenGroup[]): void {

@@ -93,6 +93,8 @@ export class RecoveredLogs {
 
   /** Its files stay until the metadata, which asked for the tombstone, asks again. */
   remove(id: number): void {
+    // What was replayed for it will never be written: it must not count as waiting for ever.
+    this.#parts.unflushed.bytes -= this.#logs.get(id)?.unflushedBytes ?? 0
     this.#logs.delete(id)
     this.#unclaimed.delete(id)
   }

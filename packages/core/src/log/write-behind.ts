@@ -241,6 +241,8 @@ export class WriteBehind {
 
   /** The crash story: a synced file whose name was never synced is gone with all it held. */
   async #makeNameDurable(log: Log, segment: Segment): Promise<void> {
+    // Deleted while a checkpoint was under way: the directory is about to go, or gone.
+    if (log.isDeleted) return
     if (!log.isDirectoryDurable) {
       await synced(this.#environment.disk.syncDirectory(this.#logsDirectory))
       log.isDirectoryDurable = true

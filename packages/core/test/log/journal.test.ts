@@ -335,6 +335,22 @@ describe('direct appends', () => {
     expect(bench.failures).toHaveLength(1)
   })
 
+  it('tell of a failed sync at once, not when the other syncs have returned', async () => {
+    const bench = new Bench({ directAppendBytes: 1_000 })
+    const segment = await bench.disk.open('/l/1/0.log', 'create')
+    bench.direct = () => Promise.resolve([{ file: segment, release: () => undefined }])
+    bench.disk.fails = (what) => (what === 'sync /l/1/0.log' ? 'EIO' : undefined)
+    bench.disk.holds = (what) => what.startsWith('sync ') && what !== 'sync /l/1/0.log'
+    bench.submit(bench.log(1), 2_000)
+    for (let round = 0; round < 3; round++) {
+      await settle()
+      // The syncs that make the journal's own files come first.
+      if (bench.failures.length === 0) bench.disk.held.shift()?.go()
+    }
+    expect(bench.disk.held).toHaveLength(1)
+    expect(bench.failures).toHaveLength(1)
+  })
+
   it('are written before their group', async () => {
     const bench = new Bench({ directAppendBytes: 1_000 })
     bench.submit(bench.log(9))
