@@ -9,7 +9,7 @@ const layer = (name, mayImport) => ({
 })
 
 const layers = {
-  base: [],
+  base: ['base'],
   protocol: ['base'],
   core: ['base'],
   client: ['base', 'protocol', 'client'],
