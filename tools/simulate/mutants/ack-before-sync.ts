@@ -6,9 +6,8 @@ export const ackBeforeSync: Mutant = {
   patches: [
     {
       file: 'packages/core/src/log/journal.ts',
-      find: 'const outcomes = await Promise.allSettled([...files].map((file) => file.sync()))',
-      replace:
-        'const outcomes = await Promise.allSettled([...files].map(async (file) => void file.sync().catch(() => {})))',
+      find: '[...files].map((file) => this.#syncFile(file))',
+      replace: '[...files].map(async (file) => void this.#syncFile(file).catch(() => {}))',
     },
   ],
 }

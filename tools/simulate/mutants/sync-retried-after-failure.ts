@@ -6,8 +6,13 @@ export const syncRetriedAfterFailure: Mutant = {
   patches: [
     {
       file: 'packages/core/src/log/journal.ts',
-      find: `for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason`,
-      replace: `if (outcomes.some((outcome) => outcome.status === 'rejected')) await Promise.all([...files].map((file) => file.sync()))`,
+      find: `    } catch (error) {
+      this.fail(error)
+      throw error
+    }`,
+      replace: `    } catch {
+      await file.sync()
+    }`,
     },
   ],
 }
