@@ -64,8 +64,8 @@ const badBatches: readonly (readonly [string, Buffer, number])[] = [
   ['a negative length', changedBatch((b) => void b.writeInt32BE(-1, 8)), Code.INVALID_BATCH],
   ['another magic', changedBatch((b) => void b.writeInt8(1, 16)), Code.INVALID_BATCH],
   [
-    'gzip, which was not agreed',
-    changedBatch((b) => void b.writeInt16BE(1, 21)),
+    'a codec that nobody offers',
+    changedBatch((b) => void b.writeInt16BE(7, 21)),
     Code.UNSUPPORTED_CODEC,
   ],
   [
