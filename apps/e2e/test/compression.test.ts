@@ -52,7 +52,7 @@ describe.each(codecs)('%s', (compression) => {
 
   it('comes back as it was', async () => {
     const options = { from: 'start', follow: false, codec: 'string' } as const
-    const read: string[] = []
+    const read: (string | null)[] = []
     for await (const message of client.consume<string>(topic, options)) read.push(message.payload)
     expect(read).toEqual(lines)
   })
