@@ -71,7 +71,7 @@ export const scanJournal = async (
   const { files, free, unreadable, nextSlot } = opened
   const groups: ScannedGroup[] = []
   for (const [index, file] of files.entries()) {
-    const nextFirst = files[index + 1]?.header?.firstGroup
+    const nextFirst = firstGroupAfter(files, index)
     scanFile(await contents.of(file), file, nextFirst, groups)
   }
   let claimedGroup = 0
@@ -85,6 +85,20 @@ interface OpenedFiles {
   readonly free: JournalFile[]
   readonly unreadable: JournalFile[]
   readonly nextSlot: number
+}
+
+/**
+ * Where the files after `index` begin: the lowest number, not the next file's. The crash story: two
+ * files were begun for groups 43 and 44 while 42 was torn; the recovery gave all three up and began
+ * a file at 42 again. The group 43 that still stands in the old file must not be believed.
+ */
+const firstGroupAfter = (files: readonly JournalFile[], index: number): number | undefined => {
+  let first: number | undefined
+  for (const file of files.slice(index + 1)) {
+    const { firstGroup } = file.header ?? {}
+    if (firstGroup !== undefined) first = Math.min(first ?? firstGroup, firstGroup)
+  }
+  return first
 }
 
 const openFiles = async (
