@@ -18,6 +18,6 @@ module.exports = {
     ],
   },
   // These come as ES modules only, and Jest loads CommonJS.
-  transformIgnorePatterns: ['/node_modules/(?!@platformatic/(wasm-utils|dynamic-buffer)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(@platformatic/(wasm-utils|dynamic-buffer)|jose)/)'],
   cacheDirectory: `${__dirname}/node_modules/.cache/jest`,
 }

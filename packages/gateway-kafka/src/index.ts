@@ -1,0 +1,2 @@
+/** Kafka's wire protocol in front of the engine. */
+export {}
