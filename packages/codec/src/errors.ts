@@ -91,6 +91,31 @@ export const errorTable = {
   ERR_NAMESPACE_NOT_FOUND: define(0x0111, 'session', false, "namespace '%s' does not exist"),
   ERR_UNSUPPORTED_FEATURE: define(0x0112, 'request', false, '%s is not supported'),
 
+  ERR_OUT_OF_SEQUENCE: define(
+    0x0113,
+    'request',
+    false,
+    'sequence %d of producer %d is not the next one: %d is',
+  ),
+  ERR_PRODUCER_FENCED: define(
+    0x0114,
+    'request',
+    false,
+    'epoch %d of producer %d is fenced by epoch %d',
+  ),
+  ERR_UNKNOWN_PRODUCER: define(
+    0x0115,
+    'request',
+    false,
+    'producer %d is not known here any more: its sequences cannot be checked',
+  ),
+  ERR_DUPLICATE_SEQUENCE: define(
+    0x0116,
+    'request',
+    false,
+    'sequence %d of producer %d was stored before, at an offset that is not known any more',
+  ),
+
   ERR_STORAGE_FULL: define(0x0201, 'request', true, 'the disk is full: %s'),
   ERR_STORAGE_FAILED: define(0x0202, 'session', true, 'the storage failed: the broker stops'),
   ERR_DATA_CORRUPT: define(0x0203, 'request', false, "offsets %d to %d of '%s' are damaged"),
@@ -117,6 +142,16 @@ export const errorTable = {
   ERR_NOT_AUTHENTICATED: define(0x0303, 'connection', false, 'authenticate first'),
   ERR_NOT_AUTHORIZED: define(0x0304, 'request', false, "'%s' may not %s '%s'"),
 
+  ERR_USER_NOT_FOUND: define(0x0305, 'request', false, "user '%s' does not exist"),
+  ERR_USER_EXISTS: define(0x0306, 'request', false, "user '%s' already exists"),
+  ERR_CREDENTIALS_EXPIRED: define(
+    0x0307,
+    'session',
+    true,
+    'the credentials expired: connect with new ones',
+  ),
+  ERR_LOGIN_DELAYED: define(0x0308, 'session', true, 'too many failed logins: wait %d ms'),
+
   ERR_BUSY: define(0x0401, 'request', true, 'too many requests in flight: wait for answers'),
   ERR_LIMIT_EXCEEDED: define(0x0402, 'request', false, 'the limit of %d %s is reached'),
   ERR_CONNECTION_LIMIT: define(
@@ -132,6 +167,8 @@ export const errorTable = {
     true,
     'the peer does not read: %d bytes wait for it',
   ),
+
+  ERR_QUOTA_EXCEEDED: define(0x0406, 'request', true, "the quota of %d %s of '%s' is used up"),
 
   ERR_CONNECTION_LOST: define(0x0501, 'connection', true, 'the connection was lost: %s'),
   ERR_CONNECT_FAILED: define(0x0502, 'connection', true, 'cannot reach %s: %s'),
