@@ -15,6 +15,7 @@ const pathsByFlag: Readonly<Record<string, ConfigPath>> = {
   host: 'host',
   'native-port': 'native.port',
   'http-port': 'http.port',
+  'kafka-port': 'kafka.port',
   'data-dir': 'dataDir',
   'ready-file': 'readyFile',
 }

@@ -37,6 +37,7 @@ export const settingFlags = [
     'port of the native protocol; 0 picks one, off disables',
   ],
   ['--http-port', 'port', 'http.port', 'port of health and metrics; 0 picks one, off disables'],
+  ['--kafka-port', 'port', 'kafka.port', 'port of the Kafka protocol; 0 picks one, off disables'],
   ['--ready-file', 'file', 'readyFile', 'written once the broker serves'],
   ['--log-level', 'level', 'log.level', 'debug, info, warn, error or silent'],
   ['--log-format', 'format', 'log.format', 'auto, json or pretty'],

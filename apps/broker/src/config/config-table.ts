@@ -101,6 +101,7 @@ export const configTable = {
     'Each side sends something at least this often; 0 for none.',
   ),
   'http.port': port(7421, 'Port of health and metrics; 0 picks one, off disables it.'),
+  'kafka.port': port(9092, 'Port of the Kafka protocol; 0 picks one, off disables it.'),
 
   'log.level': choice(
     'info',

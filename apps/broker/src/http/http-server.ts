@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { EngineLog } from '@millrace/core'
+import type { Listener } from '../net/listener.ts'
 import { HTTP_HEADER_BYTES_MAX, HTTP_REQUEST_MS_MAX, HTTP_URL_CHARACTERS_MAX } from '../limits.ts'
 
 export interface HttpAnswer {
@@ -29,7 +30,7 @@ export const jsonAnswer = (status: number, content: unknown): HttpAnswer => ({
   body: `${JSON.stringify(content)}\n`,
 })
 
-export class HttpServer {
+export class HttpServer implements Listener {
   readonly #options: HttpServerOptions
   readonly #server: Server
 
@@ -48,7 +49,6 @@ export class HttpServer {
     this.#server.on('clientError', (error, socket) => refuseForeign(error, socket))
   }
 
-  /** The port it got; rejects with the operating system's error. */
   listen(): Promise<number> {
     const { host, port, log } = this.#options
     const server = this.#server
@@ -64,6 +64,9 @@ export class HttpServer {
       })
     })
   }
+
+  /** Goes on: who drains a broker wants to see it. */
+  stopAccepting(): void {}
 
   close(): void {
     this.#server.close()

@@ -9,6 +9,8 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { BrokerError } from '@millrace/codec'
 import type { Connection, EngineLog, Session } from '@millrace/core'
 import { type ConnectionSurroundings, SocketConnection } from './connection.ts'
+import type { ConnectionCounter } from './connection-counter.ts'
+import type { Listener } from './listener.ts'
 import { SharedReader } from './shared-read.ts'
 
 export interface TcpListenerOptions {
@@ -20,36 +22,10 @@ export interface TcpListenerOptions {
   readonly counter: ConnectionCounter
   readonly accept: (connection: Connection) => Session
   /** What a peer is told that is not let in. */
-  readonly refusal: (error: BrokerError) => Uint8Array
+  readonly refusal: (error: BrokerError) => Uint8Array | undefined
 }
 
-/** Shared by all listeners of a process. */
-export class ConnectionCounter {
-  readonly countMax: number
-  #count = 0
-  #nextId = 1
-
-  constructor(countMax: number) {
-    this.countMax = countMax
-  }
-
-  get count(): number {
-    return this.#count
-  }
-
-  /** The id of a new connection, or `undefined` when there are enough. */
-  enter(): number | undefined {
-    if (this.#count >= this.countMax) return undefined
-    this.#count += 1
-    return this.#nextId++
-  }
-
-  leave(): void {
-    this.#count -= 1
-  }
-}
-
-export class TcpListener {
+export class TcpListener implements Listener {
   readonly #options: TcpListenerOptions
   readonly #server: Server
   readonly #reader = new SharedReader()
@@ -62,7 +38,6 @@ export class TcpListener {
     )
   }
 
-  /** The port it got; rejects with the operating system's error. */
   listen(): Promise<number> {
     const { host, port } = this.#options
     const server = this.#server
@@ -77,9 +52,13 @@ export class TcpListener {
     })
   }
 
-  /** No new connections from now on; those there are stay. */
   stopAccepting(): void {
     this.#server.close()
+  }
+
+  /** The gateway ends its sessions. */
+  close(): void {
+    this.stopAccepting()
   }
 
   /** EMFILE and its like: the peer waits in the backlog, the broker goes on. */
@@ -108,7 +87,7 @@ export class TcpListener {
     const { name, log, counter, refusal } = this.#options
     const error = new BrokerError('ERR_CONNECTION_LIMIT', [counter.countMax])
     log.warn('listener.connection-refused', { listener: name, reason: error.message })
-    socket.end(refusal(error), () => socket.destroySoon())
+    socket.end(refusal(error) ?? new Uint8Array(0), () => socket.destroySoon())
     socket.resume()
   }
 }

@@ -36,7 +36,7 @@ const readyFile = (): string => join(directory.path, 'ready.json')
 
 const argumentsFor = (mode: string): string[] => [
   ...[mode, '--data-dir', join(directory.path, 'data'), '--ready-file', readyFile()],
-  ...['--native-port', '0', '--http-port', '0'],
+  ...['--native-port', '0', '--http-port', '0', '--kafka-port', '0'],
 ]
 
 const serve = async (mode: string, args: readonly string[] = [], env = {}): Promise<Serving> => {

@@ -15,7 +15,7 @@ export interface FakeServer {
 
 export const defaultValues = (changes: Partial<ConfigValues> = {}): ConfigValues => {
   const defaults = Object.fromEntries(configPaths.map((path) => [path, configTable[path].default]))
-  const ports = { 'native.port': 0, 'http.port': 0 }
+  const ports = { 'native.port': 0, 'http.port': 0, 'kafka.port': 0 } as const
   return { ...(defaults as unknown as ConfigValues), ...ports, ...changes }
 }
 

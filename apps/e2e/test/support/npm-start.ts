@@ -24,7 +24,16 @@ const READY_WITHIN_MS = 120_000
 export const npmStart = async (dataDir: string): Promise<StartedBroker> => {
   const readyFile = join(dataDir, '..', 'ready.json')
   await rm(readyFile, { force: true })
-  const options = ['--native-port', '0', '--http-port', '0', '--ready-file', readyFile]
+  const options = [
+    '--native-port',
+    '0',
+    '--http-port',
+    '0',
+    '--kafka-port',
+    '0',
+    '--ready-file',
+    readyFile,
+  ]
   const child = spawn('npm', ['start', '--', '--data-dir', dataDir, ...options], {
     cwd: repositoryRoot,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,124 @@
+/**
+ * Everything that the connections of a process share, made once: services, gateways, budgets and the
+ * routes of the HTTP port. Who adds a protocol adds it to `createGateways`; who adds an authenticator,
+ * an authorizer or a counter passes it in here. Opens no port and starts nothing: `server.ts` does.
+ */
+import { type BrokerError, compressionCodecs } from '@millrace/codec'
+import type { Authenticator, Authorizer, Broker, Gateway, Services } from '@millrace/core'
+import { allowAllAuthorizer, anonymousAuthenticator } from './auth/anonymous.ts'
+import { limitsOf } from './broker-options.ts'
+import { createHealthRoutes } from './http/health.ts'
+import type { HttpRoute } from './http/http-server.ts'
+import { createMetricsRoute } from './http/metrics.ts'
+import { NativeGateway } from './native/native-gateway.ts'
+import { CoarseTimers } from './net/coarse-timers.ts'
+import type { ConnectionSurroundings } from './net/connection.ts'
+import { ConnectionCounter } from './net/connection-counter.ts'
+import type { FileBudget } from './net/file-budget.ts'
+import type { GatewayName } from './net/listener-table.ts'
+import { MemoryBudget } from './net/memory-budget.ts'
+import { SlabPool } from './net/slab-pool.ts'
+import { TurnQueue } from './net/turn-queue.ts'
+import type { ServerOptions } from './server.ts'
+
+/** A gateway that has a port of its own. */
+export interface ListeningGateway extends Gateway {
+  readonly sessionCount: number
+  /** What a peer is told that gets no session; without it the connection just ends. */
+  refusal?(error: BrokerError): Uint8Array
+}
+
+export type Gateways = Readonly<Partial<Record<GatewayName, ListeningGateway>>>
+
+/** Who peers are and what they may do. */
+export interface Identity {
+  readonly authenticator: Authenticator
+  readonly authorizer: Authorizer
+}
+
+export interface Composition {
+  readonly services: Services
+  readonly gateways: Gateways
+  readonly surroundings: ConnectionSurroundings
+  readonly counter: ConnectionCounter
+  readonly httpConnectionsMax: number
+  readonly routes: Readonly<Record<string, HttpRoute>>
+}
+
+/** Made before the engine, which asks the authorizer too. */
+export const createIdentity = (_options: ServerOptions): Identity => ({
+  authenticator: anonymousAuthenticator,
+  authorizer: allowAllAuthorizer,
+})
+
+const createServices = (options: ServerOptions, broker: Broker, identity: Identity): Services => ({
+  codecs: Object.keys(compressionCodecs),
+  broker,
+  authenticator: identity.authenticator,
+  authorizer: identity.authorizer,
+  environment: options.environment,
+  limits: limitsOf(options.values),
+})
+
+const createGateways = (
+  { values, version }: ServerOptions,
+  { timers, memory }: ConnectionSurroundings,
+): Gateways => ({
+  native: new NativeGateway(
+    {
+      brokerVersion: version,
+      heartbeatMs: values['native.heartbeat'],
+      autoCreateTopics: values['topics.autoCreate'],
+    },
+    timers,
+    memory,
+  ),
+})
+
+const createSurroundings = ({ values, environment }: ServerOptions): ConnectionSurroundings => ({
+  slabs: new SlabPool(),
+  turns: new TurnQueue((callback) => environment.timers.defer(callback)),
+  timers: new CoarseTimers(environment.clock, environment.timers),
+  memory: new MemoryBudget(values['limits.bufferBytes']),
+  outboundBytesMax: values['limits.outboundBytes'],
+  onCutOff: ({ id, remoteAddress }, { code, message }) =>
+    environment.log.warn('connection.cut-off', {
+      connection: id,
+      peer: remoteAddress,
+      code,
+      reason: message,
+    }),
+})
+
+export interface CompositionParts {
+  readonly broker: Broker
+  readonly identity: Identity
+  readonly files: FileBudget
+  /** False before the broker serves and from the moment it begins to stop. */
+  readonly isServing: () => boolean
+}
+
+export const compose = (options: ServerOptions, parts: CompositionParts): Composition => {
+  const { broker, identity, files, isServing } = parts
+  const { version } = options
+  const surroundings = createSurroundings(options)
+  const gateways = createGateways(options, surroundings)
+  const counter = new ConnectionCounter(files.connections)
+  const status = () => broker.status()
+  return {
+    services: createServices(options, broker, identity),
+    gateways,
+    surroundings,
+    counter,
+    httpConnectionsMax: files.httpConnections,
+    routes: {
+      ...createHealthRoutes({ version, status, isServing }),
+      '/metrics': createMetricsRoute({
+        version,
+        status,
+        connectionCount: () => counter.count,
+        nativeSessionCount: () => gateways.native?.sessionCount ?? 0,
+      }),
+    },
+  }
+}
