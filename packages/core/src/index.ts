@@ -56,4 +56,5 @@ export type {
   Resource,
   Services,
   Session,
+  TlsPeer,
 } from './gateway/contracts.ts'

@@ -5,11 +5,21 @@
 import type { Broker, Principal, ReadLease } from '../engine/operations.ts'
 import type { Environment } from '../environment/environment.ts'
 
+/** Who a peer's certificate says it is, verified by a configured authority. */
+export interface TlsPeer {
+  readonly commonName: string
+  /** Subject alternative names as they stand there: DNS names, addresses, URIs, e-mail addresses. */
+  readonly names: readonly string[]
+  readonly fingerprint256: string
+}
+
 export interface Connection {
   readonly id: number
   readonly localAddress: string
   readonly remoteAddress: string
   readonly isTls: boolean
+  /** Missing without TLS, and when no certificate was shown. */
+  readonly tlsPeer?: TlsPeer | undefined
   readonly subprotocol: string | undefined
   /**
    * Queues bytes for this turn's write. The buffer belongs to the connection until written.
@@ -49,6 +59,7 @@ export type AuthenticationStep =
 export interface AuthenticationContext {
   readonly remoteAddress: string
   readonly isTls: boolean
+  readonly tlsPeer: TlsPeer | undefined
   readonly namespace: string
 }
 

@@ -51,8 +51,8 @@ export const handleAuthenticate = (session: NativeSession, frame: Frame): void =
 
 const beginExchange = (session: NativeSession, connect: Connect): AuthenticationExchange => {
   const { authenticator } = session.services
-  const { remoteAddress, isTls } = session.connection
-  const context = { remoteAddress, isTls, namespace: connect.namespace }
+  const { remoteAddress, isTls, tlsPeer } = session.connection
+  const context = { remoteAddress, isTls, tlsPeer, namespace: connect.namespace }
   const exchange = authenticator.begin(connect.mechanism, context)
   if (exchange !== undefined) return exchange
   const offered = authenticator.mechanisms.join(', ')
