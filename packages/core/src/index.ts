@@ -23,6 +23,7 @@ export type {
   PartitionDescription,
   PartitionSubscription,
   Principal,
+  PrincipalQuotas,
   ReadLease,
   ReadResult,
   RecoveryReport,
@@ -34,10 +35,13 @@ export type {
   TopicDescription,
   TopicEvent,
   TopicHandle,
+  TopicInspection,
   TopicSettings,
   TopicSettingsPatch,
   TopicSummary,
 } from './engine/operations.ts'
+export { TrafficCounters } from './engine/traffic.ts'
+export type { DurationBuckets } from './log/latency-window.ts'
 export { openBroker } from './engine/open-broker.ts'
 export { createNodeEnvironment } from './environment/node-environment.ts'
 export { DEFAULT_NAMESPACE, NAME_BYTES_MAX, checkName, checkNamespace } from './names.ts'
@@ -53,8 +57,17 @@ export type {
   Connection,
   ConnectionLimits,
   Gateway,
+  Meters,
   Resource,
   Services,
   Session,
   TlsPeer,
 } from './gateway/contracts.ts'
+export type {
+  AlarmKind,
+  Alarms,
+  Quotas,
+  QuotaUse,
+  StrangerPass,
+  Strangers,
+} from './gateway/guards.ts'

@@ -19,6 +19,7 @@ export class PendingAppend implements AppendTicket, AppendCompletion {
   appendTimestamp = -1
   epoch = 0
   durability: Durability = 'memory'
+  isDuplicate = false
 
   constructor(owner: TicketOwner) {
     this.#owner = owner
@@ -34,6 +35,7 @@ export class PendingAppend implements AppendTicket, AppendCompletion {
     this.appendTimestamp = -1
     this.epoch = 0
     this.durability = 'memory'
+    this.isDuplicate = false
   }
 
   stored(batch: StoredBatch): void {

@@ -4,18 +4,29 @@
  */
 import { BrokerError } from '@millrace/codec'
 import type { Environment, TimerHandle } from '../environment/environment.ts'
+import type { LogSlice } from '../log/log-slice.ts'
 import type { Log } from '../log/log.ts'
 import type { LogReader } from '../log/log-reader.ts'
 import type { Topic } from '../topic/topic.ts'
 import type { Cancellable, FetchOperation, ReadResult } from './operations.ts'
 import { asBrokerError, failedResult, resultOf } from './read-results.ts'
 import { readableSlice, type Readability } from './readable-slice.ts'
+import type { TrafficCounters } from './traffic.ts'
 
 export interface FetchTarget {
   readonly topic: Topic
   readonly log: Log
   /** `undefined`: the peer reads every codec. */
   readonly readability?: Readability | undefined
+  /** Of the protocol; the topic counts for itself. */
+  readonly traffic?: TrafficCounters | undefined
+}
+
+export const countRead = ({ topic, traffic }: FetchTarget, from: number, slice: LogSlice): void => {
+  if (slice.byteLength === 0) return
+  const records = slice.nextOffset - from
+  topic.traffic.read(records, slice.byteLength)
+  traffic?.read(records, slice.byteLength)
 }
 
 export class PendingFetch implements Cancellable {
@@ -101,6 +112,7 @@ export class PendingFetch implements Cancellable {
       const slice =
         this.#reader.readTail(log, offset, bytesMax) ??
         (await this.#reader.read(log, offset, bytesMax))
+      countRead(this.#target, offset, slice)
       return resultOf(log, readableSlice(slice, this.#target.readability))
     } catch (error) {
       // Behind a damaged range there may be more: the answer says where to go on.

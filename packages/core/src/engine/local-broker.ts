@@ -7,6 +7,7 @@ import type { LogStore } from '../log/store.ts'
 import type { MetadataStore } from '../meta/metadata-store.ts'
 import type { TopicRegistry } from '../topic/topic-registry.ts'
 import type { Topic } from '../topic/topic.ts'
+import { type TopicQuota, topicQuotaOf } from '../topic/topic-quota.ts'
 import type {
   Broker,
   BrokerOptions,
@@ -17,10 +18,12 @@ import type {
   OffsetAnswer,
   OffsetQuery,
   PartitionDescription,
+  ProducerIdentity,
   SessionOptions,
   TopicDescription,
   TopicEvent,
   TopicHandle,
+  TopicInspection,
   TopicSummary,
 } from './operations.ts'
 import { asBrokerError } from './read-results.ts'
@@ -74,6 +77,7 @@ export class LocalBroker implements Broker {
       partitions: undefined,
       settings: {},
       ifNotExists: true,
+      quota: this.#topicQuotaOf(caller),
     })
     return created.handle
   }
@@ -89,6 +93,7 @@ export class LocalBroker implements Broker {
       partitions: request.partitions,
       settings: request.settings ?? {},
       ifNotExists: request.ifNotExists ?? false,
+      quota: this.#topicQuotaOf(caller),
     })
     return describe(topic)
   }
@@ -132,6 +137,18 @@ export class LocalBroker implements Broker {
     for (const partition of partitions)
       answers.push(await this.#offsetOf(topic, partition, request.at))
     return answers
+  }
+
+  async initProducer(_caller: Caller): Promise<ProducerIdentity> {
+    throw new BrokerError('ERR_UNSUPPORTED_FEATURE', ['an idempotent producer'])
+  }
+
+  async deleteRecords(): Promise<readonly { partition: number; earliest: number }[]> {
+    throw new BrokerError('ERR_UNSUPPORTED_FEATURE', ['the deletion of records'])
+  }
+
+  async truncateTopic(): Promise<{ next: number }> {
+    throw new BrokerError('ERR_UNSUPPORTED_FEATURE', ['truncation'])
   }
 
   hasNamespace(namespace: string): boolean {
@@ -183,8 +200,17 @@ export class LocalBroker implements Broker {
         isFull: store.isFull,
         syncMsP50: journal.syncLatency.quantile(0.5),
         syncMsP99: journal.syncLatency.quantile(0.99),
+        syncDurations: journal.syncLatency.buckets,
         recovery: store.recovery,
       },
+    }
+  }
+
+  *inspectTopics(): Iterable<TopicInspection> {
+    for (const topic of this.#parts.registry.all()) {
+      const { namespace, name } = topic.definition
+      const partitions = topic.logs.map(describePartition)
+      yield { namespace, topic: name, traffic: topic.traffic, partitions }
     }
   }
 
@@ -226,6 +252,10 @@ export class LocalBroker implements Broker {
       timestamp: found?.timestamp ?? -1,
       highWatermark: log.highWatermark,
     }
+  }
+
+  #topicQuotaOf(caller: Caller): TopicQuota | undefined {
+    return topicQuotaOf(caller, this.#parts.options.topicsPerNamespaceMax)
   }
 
   #checkOpen(): void {

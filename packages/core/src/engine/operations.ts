@@ -10,6 +10,8 @@
  *   Reads complete when they are ready, in any order.
  */
 import type { BatchCompression, BrokerError } from '@millrace/codec'
+import type { DurationBuckets } from '../log/latency-window.ts'
+import type { TrafficCounters } from './traffic.ts'
 
 export type Durability = 'memory' | 'replicated' | 'persisted'
 
@@ -17,6 +19,17 @@ export type Durability = 'memory' | 'replicated' | 'persisted'
 export interface Principal {
   readonly name: string
   readonly isAnonymous: boolean
+  /** What differs for this principal from the quotas of the configuration. */
+  readonly quotas?: PrincipalQuotas
+}
+
+/** 0 means no limit. */
+export interface PrincipalQuotas {
+  readonly bytesInPerSecond?: number
+  readonly bytesOutPerSecond?: number
+  readonly connections?: number
+  /** It creates no topic in a namespace that has this many. */
+  readonly topics?: number
 }
 
 /** A topic resolved for a session: names and permissions were checked when it was opened. */
@@ -53,6 +66,8 @@ export interface AppendCompletion {
   readonly appendTimestamp: number
   readonly epoch: number
   readonly durability: Durability
+  /** The batch of an idempotent producer was stored before: the offsets are those of the original. */
+  readonly isDuplicate: boolean
 }
 
 /** Bytes of whole batches, held until `release()`; retention frees nothing under a lease. */
@@ -118,6 +133,8 @@ export interface SessionOptions {
    * Codec numbers of batches that the peer can read; what it cannot is inflated for it. Default: all.
    */
   readonly codecs?: readonly number[]
+  /** Counts what this session moves, together with others. */
+  readonly traffic?: TrafficCounters
   /** `completions[0..count)` in submit order. Array and objects are reused after the call. */
   onCompletions(completions: readonly AppendCompletion[], count: number): void
   /** Credit is there again after a refused submit. */
@@ -142,6 +159,24 @@ export interface TopicSettings {
   readonly segmentMs: number
   readonly timestampType: 'create' | 'append'
   readonly batchBytesMax: number
+  /** A segment whose records are all older than this is removed; -1 keeps for ever. */
+  readonly retentionMs: number
+  /** The oldest segments of a partition are removed when the rest holds this much; -1 for no limit. */
+  readonly retentionBytes: number
+  readonly cleanupPolicy: CleanupPolicy
+  /** With compaction: a record is left alone until it is this old. */
+  readonly compactionLagMs: number
+  /** With compaction: a tombstone is kept at least this long after it became the last of its key. */
+  readonly tombstoneMs: number
+}
+
+/** `delete`: by age and size. `compact`: the last record of a key stays. Or both. */
+export type CleanupPolicy = 'delete' | 'compact' | 'compact,delete'
+
+/** What an idempotent producer stamps its batches with. */
+export interface ProducerIdentity {
+  readonly producerId: number
+  readonly epoch: number
 }
 
 /** Settings as given: a missing one takes the default, `null` goes back to the default. */
@@ -221,17 +256,48 @@ export interface Broker {
     caller: Caller,
     request: { topic: string; partitions?: readonly number[]; at: OffsetQuery },
   ): Promise<readonly OffsetAnswer[]>
+  /** A producer id that nobody had before. Durable: it is given to nobody else after a crash. */
+  initProducer(caller: Caller): Promise<ProducerIdentity>
+  /**
+   * Removes the records below an offset, -1 for all that are visible; answers what the partitions
+   * begin with. Durable when it resolves; an offset above the high watermark is refused.
+   */
+  deleteRecords(
+    caller: Caller,
+    request: {
+      topic: string
+      partitions: readonly { readonly partition: number; readonly before: number }[]
+    },
+  ): Promise<readonly { readonly partition: number; readonly earliest: number }[]>
+  /**
+   * Removes the records at and after an offset. Their offsets are not used again: the partition goes
+   * on at `next`, with a new epoch.
+   */
+  truncateTopic(
+    caller: Caller,
+    request: { topic: string; partition: number; from: number },
+  ): Promise<{ readonly next: number }>
   hasNamespace(namespace: string): boolean
   createNamespace(caller: Caller, namespace: string): Promise<void>
   /** Runs `listener` when partitions are added to or the topic of the handle is deleted. */
   watchTopic(handle: TopicHandle, listener: (event: TopicEvent) => void): Cancellable
   status(): BrokerStatus
+  /** Every topic of every namespace, for the operator. Made one by one: take a pause where needed. */
+  inspectTopics(): Iterable<TopicInspection>
   /** Syncs, writes a checkpoint, gives the directory back. Later calls fail with ERR_CLOSED. */
   close(): Promise<void>
 }
 
 export type TopicEvent =
   { readonly kind: 'partitions-added'; readonly handle: TopicHandle } | { readonly kind: 'deleted' }
+
+export interface TopicInspection {
+  readonly namespace: string
+  readonly topic: string
+  /** Since the broker was opened. */
+  readonly traffic: TrafficCounters
+  readonly partitions: readonly PartitionDescription[]
+}
 
 export interface BrokerStatus {
   readonly isServing: boolean
@@ -261,6 +327,8 @@ export interface StorageCounters {
   /** Journal sync latency over the last 1,024 syncs. */
   readonly syncMsP50: number
   readonly syncMsP99: number
+  /** Every sync since the broker was opened. */
+  readonly syncDurations: DurationBuckets
   readonly recovery: RecoveryReport
 }
 
@@ -279,6 +347,8 @@ export interface BrokerOptions {
   /** Defaults for new topics. */
   readonly topicDefaults?: Partial<TopicSettings> & { readonly partitions?: number }
   readonly storage?: Partial<StorageOptions>
+  /** No topic is created in a namespace that has this many; 0, the default, for no limit. */
+  readonly topicsPerNamespaceMax?: number
   /** Without it only uncompressed batches are taken. */
   readonly compression?: BatchCompression
   /** Freed buffers are overwritten, so that a view kept too long shows. For tests. */
@@ -305,4 +375,10 @@ export interface StorageOptions {
   /** Kept on disk as a reserve for acks, deletes and checkpoints on a full disk. */
   readonly ballastBytes: number
   readonly openFilesMax: number
+  /** An idempotent producer that appended nothing for so long is forgotten. */
+  readonly producerExpiryMs: number
+  /** Producers a partition remembers; of more, the one that was idle longest is forgotten. */
+  readonly producersPerLogMax: number
+  /** How often retention and compaction look for something to do. */
+  readonly retentionCheckMs: number
 }

@@ -91,6 +91,7 @@ export class Session implements EngineSession {
     ticket.begin(operation.sequence, bytes)
     this.#pending.push(ticket)
     this.#inFlightBytes += bytes
+    if (this.#options.traffic !== undefined) this.#options.traffic.appendRequests += 1
     try {
       this.#accept(operation, ticket)
     } catch (error) {
@@ -189,6 +190,8 @@ export class Session implements EngineSession {
     const isEarly = operation.durability === 'memory' && !target.log.isVolatile
     const isOwned = operation.isOwned || isStamped
     const batch = this.#store.append(target.log, accepted, isOwned, isEarly ? undefined : ticket)
+    target.topic.traffic.appended(accepted.recordCount, bytes.length)
+    target.traffic?.appended(accepted.recordCount, bytes.length)
     if (isEarly) ticket.accepted(batch, 'memory')
   }
 
@@ -197,7 +200,8 @@ export class Session implements EngineSession {
     if (topic === undefined || topic.definition.id !== handle.generation)
       return new Failure(stale())
     const log = topic.logs[partition]
-    if (log !== undefined) return { topic, log, readability: this.#readability }
+    const { traffic } = this.#options
+    if (log !== undefined) return { topic, log, readability: this.#readability, traffic }
     const { name, logIds } = topic.definition
     const isKnown = logIds[partition] !== undefined
     return new Failure(

@@ -8,7 +8,7 @@ import type { Environment } from '../environment/environment.ts'
 import type { Log } from '../log/log.ts'
 import type { LogReader } from '../log/log-reader.ts'
 import type { LogSlice } from '../log/log-slice.ts'
-import type { FetchTarget } from './fetch.ts'
+import { countRead, type FetchTarget } from './fetch.ts'
 import type { PartitionSubscription, SubscribeOperation, SubscriptionSink } from './operations.ts'
 import { asBrokerError, resultOf } from './read-results.ts'
 import { readableSlice } from './readable-slice.ts'
@@ -117,6 +117,7 @@ export class PushSubscription implements PartitionSubscription {
       return
     }
     const readable = readableSlice(slice, this.#target.readability)
+    countRead(this.#target, this.#offset, readable)
     this.#offset = readable.nextOffset
     this.#creditBytes -= readable.byteLength
     this.#sink.deliver(this.partition, resultOf(log, readable))

@@ -2,8 +2,11 @@
  * What a protocol needs of its surroundings and gives in return (DESIGN 5). The native session and
  * every gateway are written against these types alone; sockets belong to the application.
  */
+import type { ErrorCode } from '@millrace/codec'
 import type { Broker, Principal, ReadLease } from '../engine/operations.ts'
+import type { TrafficCounters } from '../engine/traffic.ts'
 import type { Environment } from '../environment/environment.ts'
+import type { Alarms, Quotas, Strangers } from './guards.ts'
 
 /** Who a peer's certificate says it is, verified by a configured authority. */
 export interface TlsPeer {
@@ -105,4 +108,18 @@ export interface Services {
   readonly authorizer: Authorizer
   readonly environment: Environment
   readonly limits: ConnectionLimits
+  /** Without one nothing is limited, nothing is counted. */
+  readonly quotas?: Quotas
+  readonly alarms?: Alarms
+  readonly strangers?: Strangers
+  readonly meters?: Meters
+}
+
+/** Where a protocol leaves its counts. It asks once, and keeps what it gets. */
+export interface Meters {
+  /** To be passed to `openSession`. */
+  traffic(protocol: string): TrafficCounters
+  /** A request or a connection failed with this code. */
+  countError(code: ErrorCode): void
+  loginFailed(): void
 }

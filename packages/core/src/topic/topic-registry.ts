@@ -15,6 +15,7 @@ import type { MetadataStore } from '../meta/metadata-store.ts'
 import { checkName, checkNamespace, DEFAULT_NAMESPACE } from '../names.ts'
 import { PARTITIONS_MAX, applySettings } from './topic-settings.ts'
 import { Topic, type TopicDefinition } from './topic.ts'
+import { checkTopicQuota, type TopicQuota } from './topic-quota.ts'
 
 const TOPIC = 'topic/'
 const GRAVE = 'grave/'
@@ -119,6 +120,7 @@ export class TopicRegistry {
     partitions: number | undefined
     settings: TopicSettingsPatch
     ifNotExists: boolean
+    quota?: TopicQuota | undefined
   }): Promise<Topic> {
     checkName(request.name)
     const partitions = request.partitions ?? this.#defaults.partitions
@@ -132,6 +134,7 @@ export class TopicRegistry {
       const existing = this.find(namespace, name)
       if (existing !== undefined && request.ifNotExists) return existing
       if (existing !== undefined) throw new BrokerError('ERR_TOPIC_EXISTS', [name])
+      checkTopicQuota(request.quota, this.#countOf(namespace))
       this.#refuseWhenFull()
       const next = (this.#metadata.get(IDS) as Ids | undefined)?.nextTopicId ?? 1
       const id = Math.max(next, this.#unusedTopicId)
@@ -218,6 +221,13 @@ export class TopicRegistry {
   close(): void {
     this.#isClosed = true
     for (const timer of this.#graveTimers.values()) timer.cancel()
+  }
+
+  #countOf(namespace: string): number {
+    let count = 0
+    for (const { definition } of this.#byId.values())
+      if (definition.namespace === namespace) count++
+    return count
   }
 
   /** The crash story: the counters of ids were in a damaged range, and what they counted was not. */

@@ -1,5 +1,6 @@
 /** A topic: its definition as of a revision, and the logs of its partitions. */
 import type { TopicEvent, TopicHandle, TopicSettings } from '../engine/operations.ts'
+import { TrafficCounters } from '../engine/traffic.ts'
 import type { Log } from '../log/log.ts'
 
 /** What the metadata stores of a topic. */
@@ -20,6 +21,8 @@ export class Topic {
   readonly logs: (Log | undefined)[]
   readonly listeners = new Set<(event: TopicEvent) => void>()
   isDeleted = false
+  /** Since the broker was opened. */
+  readonly traffic: TrafficCounters = new TrafficCounters()
 
   constructor(definition: TopicDefinition, logs: readonly (Log | undefined)[]) {
     this.definition = definition
