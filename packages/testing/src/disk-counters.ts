@@ -7,6 +7,7 @@ export const diskCallKinds = [
   'truncate',
   'close',
   'rename',
+  'link',
   'remove',
   'list',
   'makeDirectory',

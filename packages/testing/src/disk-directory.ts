@@ -11,7 +11,8 @@ export class DiskFileNode {
   readonly kind = 'file'
   readonly content = new DiskContent()
   openCount = 0
-  isLinked = true
+  /** Names that processes see. */
+  linkCount = 1
   /** A sync failed in the present process life. */
   hasFailedSync = false
 }

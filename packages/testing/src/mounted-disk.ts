@@ -36,6 +36,7 @@ const latencyOfKind: Record<DiskCallKind, keyof DiskLatency> = {
   truncate: 'writeUs',
   close: 'namesUs',
   rename: 'namesUs',
+  link: 'namesUs',
   remove: 'namesUs',
   list: 'namesUs',
   makeDirectory: 'namesUs',
@@ -207,9 +208,20 @@ export class MountedDisk implements Disk {
     return this.call('remove', path, { apply })
   }
 
+  link(source: string, target: string): Promise<void> {
+    const apply = (): void => {
+      const node = this.#disk.file(source, 'link')
+      const to = this.#disk.resolve(target, 'link')
+      if (to.node !== undefined) throw diskError('EEXIST', 'link', target)
+      node.linkCount++
+      to.parent.create(to.name, node)
+    }
+    return this.call('link', source, { apply }, ` as ${target}`)
+  }
+
   #unlink(node: DiskFileNode): void {
-    node.isLinked = false
-    if (node.openCount === 0) this.#disk.usedBytes -= node.content.length
+    node.linkCount--
+    if (node.linkCount === 0 && node.openCount === 0) this.#disk.usedBytes -= node.content.length
   }
 
   removeDirectory(path: string): Promise<void> {
@@ -361,7 +373,7 @@ class MountedFile implements DiskFile {
     this.#isOpen = false
     const apply = (): void => {
       this.#node.openCount--
-      if (!this.#node.isLinked && this.#node.openCount === 0) {
+      if (this.#node.linkCount === 0 && this.#node.openCount === 0) {
         this.#disk.usedBytes -= this.#node.content.length
       }
     }

@@ -110,12 +110,11 @@ export class SimulatedDisk {
       if (node.kind !== 'file') continue
       node.openCount = 0
       node.hasFailedSync = false
-      node.isLinked = false
+      node.linkCount = 0
     }
     for (const path of this.files()) {
       const node = this.file(path)
-      node.isLinked = true
-      this.usedBytes += node.content.length
+      if (node.linkCount++ === 0) this.usedBytes += node.content.length
     }
   }
 

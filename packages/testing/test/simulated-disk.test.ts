@@ -374,6 +374,27 @@ describe('names', () => {
     expect(lostCount).toBeLessThan(160)
   })
 
+  it('gives a file two names that are removed and lost one by one, and counts it once', async () => {
+    const bench = new Bench()
+    const file = await bench.file('/a')
+    await bench.put(file, filled(100, 7), 0)
+    await bench.run(file.sync())
+    await bench.run(file.close())
+    await bench.run(bench.disk.link('/a', '/b'))
+    expect(bench.hardware.usedBytes).toBe(100)
+    expect(await bench.run(codeOf(bench.disk.link('/a', '/b')))).toBe('EEXIST')
+    expect(await bench.run(codeOf(bench.disk.link('/none', '/c')))).toBe('ENOENT')
+    await bench.run(bench.disk.syncDirectory('/'))
+    await bench.run(bench.disk.remove('/a'))
+    expect(bench.hardware.usedBytes).toBe(100)
+    expect(bench.content('/b')).toEqual(Array(100).fill(7))
+    await bench.run(bench.disk.syncDirectory('/'))
+    bench.crash()
+    expect(bench.hardware.files()).toEqual(['/b'])
+    await bench.run(bench.disk.remove('/b'))
+    expect(bench.hardware.usedBytes).toBe(0)
+  })
+
   it('keeps all names after a sync of their directory, removals and renames alike', async () => {
     for (let seed = 0; seed < 200; seed++) {
       const bench = new Bench(seed)

@@ -38,6 +38,11 @@ export interface Disk {
   /** The names in a directory, in no order. Rejects with ENOENT when there is none. */
   list(path: string): Promise<string[]>
   rename(source: string, target: string): Promise<void>
+  /**
+   * Gives a file a second name. Rejects with EEXIST when the name is taken, with EXDEV, EPERM or
+   * ENOTSUP where the file system has no such thing.
+   */
+  link(source: string, target: string): Promise<void>
   /** Removes a file. */
   remove(path: string): Promise<void>
   /** Removes an empty directory. */

@@ -175,6 +175,10 @@ class NodeDisk implements Disk {
     return fs.promises.rename(source, target)
   }
 
+  link(source: string, target: string): Promise<void> {
+    return fs.promises.link(source, target)
+  }
+
   remove(path: string): Promise<void> {
     return fs.promises.unlink(path)
   }

@@ -67,6 +67,12 @@ export class RecordingDisk implements Disk {
     })
   }
 
+  link(source: string, target: string): Promise<void> {
+    return this.call(`link ${source} ${target}`, () => {
+      this.files.set(target, this.files.get(source) ?? new Uint8Array(0))
+    })
+  }
+
   remove(path: string): Promise<void> {
     return this.call(`remove ${path}`, () => {
       if (!this.files.delete(path)) throw errorOf('ENOENT')
