@@ -30,6 +30,9 @@ const storageOf = (random: SeededRandom): StorageOptions => ({
   deleteGraceMs: random.pick([0, 5, 50, 1000]),
   ballastBytes: random.pick([4, 16]) * KIB,
   openFilesMax: random.pick([8, 16, 64]),
+  producerExpiryMs: 24 * 3_600_000,
+  producersPerLogMax: 10_000,
+  retentionCheckMs: 60_000,
 })
 
 const latencyOf = (random: SeededRandom): DiskLatency => ({

@@ -15,6 +15,9 @@ export const limitsOf = (values: ConfigValues): ConnectionLimits => ({
   subscriptionsMax: values['limits.subscriptions'],
 })
 
+/** In the configuration 0 stands for no limit, in a topic's settings -1. */
+const orUnlimited = (value: number): number => (value === 0 ? -1 : value)
+
 const topicDefaultsOf = (
   values: ConfigValues,
 ): TopicSettings & { readonly partitions: number } => ({
@@ -24,6 +27,11 @@ const topicDefaultsOf = (
   segmentMs: values['topics.segmentTime'],
   timestampType: values['topics.timestampType'] as TopicSettings['timestampType'],
   batchBytesMax: values['topics.batchBytes'],
+  retentionMs: orUnlimited(values['topics.retentionTime']),
+  retentionBytes: orUnlimited(values['topics.retentionBytes']),
+  cleanupPolicy: values['topics.cleanupPolicy'] as TopicSettings['cleanupPolicy'],
+  compactionLagMs: values['topics.compactionLag'],
+  tombstoneMs: values['topics.tombstoneTime'],
 })
 
 export const brokerOptionsOf = (
@@ -45,6 +53,9 @@ export const brokerOptionsOf = (
     deleteGraceMs: values['storage.deleteGrace'],
     ballastBytes: values['storage.ballastBytes'],
     openFilesMax: files.storageFiles,
+    producerExpiryMs: values['producers.expiry'],
+    producersPerLogMax: values['producers.perPartition'],
+    retentionCheckMs: values['storage.retentionCheck'],
   },
   onFatal,
 })

@@ -202,6 +202,48 @@ export const configTable = {
     16 * MIB,
     'The largest batch of a new topic.',
   ),
+  'topics.retentionTime': duration(
+    defaultTopicSettings.retentionMs,
+    0,
+    36_500 * DAY,
+    'Records of a new topic are removed, segment by segment, at this age; 0 keeps them for ever.',
+  ),
+  'topics.retentionBytes': bytes(
+    0,
+    0,
+    1_048_576 * GIB,
+    'A partition of a new topic keeps about this much of its end; 0 for no limit.',
+  ),
+  'topics.cleanupPolicy': choice(
+    'delete',
+    ['delete', 'compact', 'compact,delete'],
+    'delete: by age and size; compact: the last record of each key stays.',
+  ),
+  'topics.compactionLag': duration(
+    0,
+    0,
+    36_500 * DAY,
+    'A record of a new topic is not compacted before this age.',
+  ),
+  'topics.tombstoneTime': duration(
+    defaultTopicSettings.tombstoneMs,
+    0,
+    36_500 * DAY,
+    'A compacted topic keeps the removal of a key readable for so long.',
+  ),
+
+  'producers.expiry': duration(
+    defaultStorageOptions.producerExpiryMs,
+    MINUTE,
+    3_650 * DAY,
+    'An idempotent producer that sent nothing for so long is forgotten.',
+  ),
+  'producers.perPartition': count(
+    defaultStorageOptions.producersPerLogMax,
+    1,
+    1_000_000,
+    'Idempotent producers that a partition remembers; the longest idle is forgotten first.',
+  ),
 
   'storage.journalFileBytes': bytes(
     defaultStorageOptions.journalFileBytes,
@@ -244,6 +286,12 @@ export const configTable = {
     0,
     16 * GIB,
     'Kept on disk as a reserve for checkpoints and deletes on a full disk.',
+  ),
+  'storage.retentionCheck': duration(
+    defaultStorageOptions.retentionCheckMs,
+    100,
+    DAY,
+    'How often retention and compaction look for something to do.',
   ),
   'storage.openFiles': count(
     defaultStorageOptions.openFilesMax,

@@ -16,6 +16,9 @@ export const OFFSET_CEILING_STEP = 1_048_576
 /** Skipped when a damaged journal group may have held records of a log nobody can name. */
 export const OFFSET_SKIP_AFTER_LOSS = 1_048_576
 
+/** Skipped when a damaged journal group may have held creations of logs. */
+export const LOG_ID_SKIP_AFTER_LOSS = 1_048_576
+
 /** One index entry for at least this many bytes of a segment. */
 export const INDEX_INTERVAL_BYTES = 16_384
 
@@ -43,4 +46,7 @@ export const defaultStorageOptions: StorageOptions = {
   deleteGraceMs: 60_000,
   ballastBytes: 16 * 1024 * 1024,
   openFilesMax: 4_096,
+  producerExpiryMs: 24 * 3_600_000,
+  producersPerLogMax: 10_000,
+  retentionCheckMs: 60_000,
 }

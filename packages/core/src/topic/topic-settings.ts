@@ -17,6 +17,11 @@ export const defaultTopicSettings: TopicSettings = {
   segmentMs: 7 * 24 * 3_600_000,
   timestampType: 'create',
   batchBytesMax: 16 * 1_048_576,
+  retentionMs: 7 * 24 * 3_600_000,
+  retentionBytes: -1,
+  cleanupPolicy: 'delete',
+  compactionLagMs: 0,
+  tombstoneMs: 24 * 3_600_000,
 }
 
 /** A batch is at most a quarter of a segment, whatever `batchBytesMax` says. */
@@ -45,6 +50,22 @@ const checks: { readonly [K in keyof TopicSettings]: (value: unknown) => string 
     isInteger(value, BATCH_BYTES_MIN, BATCH_BYTES_MAX)
       ? undefined
       : `a number of bytes from ${BATCH_BYTES_MIN} to ${BATCH_BYTES_MAX}`,
+  retentionMs: (value) =>
+    isInteger(value, -1, Number.MAX_SAFE_INTEGER)
+      ? undefined
+      : 'a number of milliseconds, or -1 for ever',
+  retentionBytes: (value) =>
+    isInteger(value, -1, Number.MAX_SAFE_INTEGER)
+      ? undefined
+      : 'a number of bytes, or -1 for no limit',
+  cleanupPolicy: (value) =>
+    value === 'delete' || value === 'compact' || value === 'compact,delete'
+      ? undefined
+      : 'one of delete, compact, compact,delete',
+  compactionLagMs: (value) =>
+    isInteger(value, 0, Number.MAX_SAFE_INTEGER) ? undefined : 'a number of milliseconds',
+  tombstoneMs: (value) =>
+    isInteger(value, 0, Number.MAX_SAFE_INTEGER) ? undefined : 'a number of milliseconds',
 }
 
 const isSettingName = (name: string): name is keyof TopicSettings => Object.hasOwn(checks, name)
