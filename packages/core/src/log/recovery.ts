@@ -42,7 +42,7 @@ import {
   type JournalScan,
   type ScannedGroup,
 } from './journal-scan.ts'
-import { OFFSET_CEILING_STEP, OFFSET_SKIP_AFTER_LOSS } from './limits.ts'
+import { LOG_ID_SKIP_AFTER_LOSS, OFFSET_CEILING_STEP, OFFSET_SKIP_AFTER_LOSS } from './limits.ts'
 import type { Log } from './log.ts'
 import { RecoveredLogs } from './recovered-logs.ts'
 import type { RecoveredState, StoreOptions, StoreParts } from './store-parts.ts'
@@ -378,6 +378,9 @@ class Recovery {
    * offset never names two records.
    */
   async #skipAfterLoss(lostThrough: number): Promise<void> {
+    // So were the ids of logs whose creation was in there: a definition that names one may yet come
+    // back, out of a segment.
+    this.#nextLogId += LOG_ID_SKIP_AFTER_LOSS
     for (const log of this.#logs.all()) {
       if (log.isVolatile) {
         // The lost groups may have raised its ceiling, by one step as a rule.

@@ -41,6 +41,8 @@ export class MetadataStore {
   #chain: Promise<unknown> = Promise.resolve()
   #snapshotTimer: TimerHandle | undefined
   #snapshotOffset = 0
+  /** A range of the log that this boot needed could not be read. */
+  #hasLoss = false
 
   private constructor(directory: string, environment: Environment, store: LogStore) {
     this.#environment = environment
@@ -125,8 +127,10 @@ export class MetadataStore {
     let offset = Math.max(snapshot?.offset ?? 0, this.#log.earliestOffset)
     while (offset < this.#log.highWatermark) offset = await this.#loadFrom(offset)
     // The crash story: the log lost what the snapshot has. Later changes get offsets that a snapshot
-    // of before would hide from the next boot.
-    if (this.#snapshotOffset > this.#log.highWatermark) await this.#saveSnapshot()
+    // of before would hide from the next boot. Or changes were lost whose batches stand in a segment
+    // all the same: a later boot would find them and mix them with what was decided without them.
+    const isBehind = this.#snapshotOffset > this.#log.highWatermark
+    if (isBehind || this.#hasLoss) await this.#saveSnapshot()
   }
 
   /** Returns where to go on. A damaged range is passed over: what it held is in the snapshot or lost. */
@@ -143,6 +147,7 @@ export class MetadataStore {
       const gap = this.#log.gapAt(offset)
       if (!isBrokerError(error) || gap === undefined) throw error
       this.#environment.log.error('definitions are damaged', { from: gap.from, to: gap.to })
+      this.#hasLoss = true
       return gap.to
     }
   }

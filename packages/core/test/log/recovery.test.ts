@@ -99,6 +99,12 @@ describe('a damaged group that another calls durable', () => {
     expect(other?.gaps[0]?.from).toBe(1)
   })
 
+  it('gives no id of a log out that it may have given away', async () => {
+    const bench = await open([damaged('header')])
+    const log = bench.store.createLog(settings, { isVolatile: false })
+    expect(log.id).toBeGreaterThan(1_000_000)
+  })
+
   it('loses only the entries whose payload is damaged', async () => {
     const bench = await open([damaged('payload')])
     expect(bench.store.logOf(1)?.gaps).toEqual([{ from: 1, to: 2 }])

@@ -1,3 +1,5 @@
+import { GROUP_ALIGNMENT_BYTES } from '../../src/log/limits.ts'
+import type { Log } from '../../src/log/log.ts'
 import { MetadataSnapshot } from '../../src/meta/metadata-snapshot.ts'
 import { MetadataStore } from '../../src/meta/metadata-store.ts'
 import { newWorld, overwrite } from '../support/node.ts'
@@ -15,6 +17,17 @@ const put = (
 ) => bench.run(metadata.change((commit) => commit(new Map(Object.entries(entries)))))
 
 const SNAPSHOT = '/data/metadata.snapshot'
+
+/** Makes the header of the journal group that holds the text unreadable. */
+const damageGroupOf = (world: ReturnType<typeof newWorld>, text: string): void => {
+  for (const path of world.disk.files('/data/journal')) {
+    const at = Buffer.from(world.disk.contentOf(path)).indexOf(text)
+    if (at < 0) continue
+    const groupAt = GROUP_ALIGNMENT_BYTES * Math.floor(at / GROUP_ALIGNMENT_BYTES)
+    return world.disk.flipBit(path, 8 * (groupAt + 20))
+  }
+  throw new Error(`no journal group holds ${text}`)
+}
 
 describe('the metadata', () => {
   it('is there again after a crash, changed, removed and all', async () => {
@@ -87,6 +100,27 @@ describe('the metadata', () => {
     world.losePower()
     const third = await open(world)
     expect([third.metadata.get('k0'), third.metadata.get('later')]).toEqual([{ n: 0 }, { n: 9 }])
+  })
+
+  it('does not mix a change that was lost with what was decided without it', async () => {
+    const world = newWorld()
+    const first = await open(world)
+    await put(first, { kept: { n: 1 } })
+    await first.bench.run(first.bench.store.checkpoint())
+    await put(first, { lost: { n: 2 } })
+    const log = first.bench.store.logOf(0) as Log
+    await first.bench.run(first.bench.parts.writeBehind.flush(log))
+    await world.scheduler.runFor(50)
+    world.kill()
+    damageGroupOf(world, '"n":2')
+    const second = await open(world)
+    expect([second.metadata.get('kept'), second.metadata.get('lost')]).toEqual([{ n: 1 }, undefined])
+    await put(second, { decided: { n: 3 } })
+    await second.bench.run(second.bench.store.checkpoint())
+    world.kill()
+    const third = await open(world)
+    expect(third.metadata.get('decided')).toEqual({ n: 3 })
+    expect(third.metadata.get('lost')).toBeUndefined()
   })
 
   it('closes although the storage failed under a change', async () => {
