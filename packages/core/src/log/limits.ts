@@ -19,9 +19,6 @@ export const OFFSET_SKIP_AFTER_LOSS = 1_048_576
 /** Skipped when a damaged journal group may have held creations of logs. */
 export const LOG_ID_SKIP_AFTER_LOSS = 1_048_576
 
-/** Skipped when a damaged journal group may have held creations of logs. */
-export const LOG_ID_SKIP_AFTER_LOSS = 1_048_576
-
 /** One index entry for at least this many bytes of a segment. */
 export const INDEX_INTERVAL_BYTES = 16_384
 

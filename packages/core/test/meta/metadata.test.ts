@@ -114,7 +114,10 @@ describe('the metadata', () => {
     world.kill()
     damageGroupOf(world, '"n":2')
     const second = await open(world)
-    expect([second.metadata.get('kept'), second.metadata.get('lost')]).toEqual([{ n: 1 }, undefined])
+    expect([second.metadata.get('kept'), second.metadata.get('lost')]).toEqual([
+      { n: 1 },
+      undefined,
+    ])
     await put(second, { decided: { n: 3 } })
     await second.bench.run(second.bench.store.checkpoint())
     world.kill()
