@@ -18,6 +18,7 @@ export {
   HEARTBEAT_MS_MAX,
   HEARTBEAT_MS_MIN,
   HEARTBEAT_SILENCE_FACTOR,
+  INT16_MAX,
   negotiateFrameBytes,
   negotiateHeartbeat,
   PING_BODY_BYTES_MAX,
@@ -114,6 +115,14 @@ export {
 } from './messages/fetched.ts'
 export { decodeGoAway, encodeGoAway, type GoAway } from './messages/go-away.ts'
 export {
+  decodeInitProducer,
+  decodeProducerInitialized,
+  encodeInitProducer,
+  encodeProducerInitialized,
+  type InitProducer,
+  type ProducerInitialized,
+} from './messages/init-producer.ts'
+export {
   decodeListOffsets,
   decodeOffsetsListed,
   encodeListOffsets,
@@ -143,6 +152,16 @@ export {
   ReachedDurability,
   writeProduced,
 } from './messages/produced.ts'
+export {
+  decodeRecordsDelete,
+  decodeRecordsDeleted,
+  encodeRecordsDelete,
+  encodeRecordsDeleted,
+  type PartitionDeletion,
+  type PartitionEarliest,
+  type RecordsDelete,
+  type RecordsDeleted,
+} from './messages/records-delete.ts'
 export {
   decodeSubscribe,
   decodeSubscribed,
@@ -196,6 +215,14 @@ export {
   type TopicOpen,
   type TopicOpened,
 } from './messages/topic-open.ts'
+export {
+  decodeTopicTruncate,
+  decodeTopicTruncated,
+  encodeTopicTruncate,
+  encodeTopicTruncated,
+  type TopicTruncate,
+  type TopicTruncated,
+} from './messages/topic-truncate.ts'
 export {
   decodeUnsubscribe,
   encodeUnsubscribe,

@@ -41,6 +41,8 @@ export const HEARTBEAT_SILENCE_FACTOR = 2
 
 export const CHANNEL_MAX = 0xffff
 export const UINT32_MAX = 0xffff_ffff
+/** The largest epoch of a producer. */
+export const INT16_MAX = 0x7fff
 
 /**
  * The frame limit both sides keep after the handshake: the smaller of what the client asked for and

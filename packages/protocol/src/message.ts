@@ -13,10 +13,12 @@ import { decodeErrorBody, encodeErrorBody, type ErrorBody } from './messages/err
 import { decodeFetch, encodeFetch, type Fetch } from './messages/fetch.ts'
 import { decodeFetched, encodeFetched, type Fetched } from './messages/fetched.ts'
 import { decodeGoAway, encodeGoAway, type GoAway } from './messages/go-away.ts'
+import * as initProducer from './messages/init-producer.ts'
 import * as listOffsets from './messages/list-offsets.ts'
 import { decodePing, encodePing, type Ping } from './messages/ping.ts'
 import { decodeProduce, encodeProduce, type Produce } from './messages/produce.ts'
 import { decodeProduced, encodeProduced, type Produced } from './messages/produced.ts'
+import * as recordsDelete from './messages/records-delete.ts'
 import * as subscribe from './messages/subscribe.ts'
 import {
   decodeSubscriptionEnd,
@@ -38,6 +40,7 @@ import {
 } from './messages/topic-description.ts'
 import * as topicList from './messages/topic-list.ts'
 import * as topicOpen from './messages/topic-open.ts'
+import * as topicTruncate from './messages/topic-truncate.ts'
 import { decodeUnsubscribe, encodeUnsubscribe, type Unsubscribe } from './messages/unsubscribe.ts'
 import { isOpcode, Opcode } from './opcode.ts'
 
@@ -69,12 +72,18 @@ export interface Messages {
   [Opcode.TOPIC_DELETED]: topicDelete.TopicDeleted
   [Opcode.TOPIC_OPEN]: topicOpen.TopicOpen
   [Opcode.TOPIC_OPENED]: topicOpen.TopicOpened
+  [Opcode.TOPIC_TRUNCATE]: topicTruncate.TopicTruncate
+  [Opcode.TOPIC_TRUNCATED]: topicTruncate.TopicTruncated
   [Opcode.PRODUCE]: Produce
   [Opcode.PRODUCED]: Readonly<Produced>
   [Opcode.FETCH]: Readonly<Fetch>
   [Opcode.FETCHED]: Fetched
   [Opcode.LIST_OFFSETS]: listOffsets.ListOffsets
   [Opcode.OFFSETS_LISTED]: listOffsets.OffsetsListed
+  [Opcode.INIT_PRODUCER]: initProducer.InitProducer
+  [Opcode.PRODUCER_INITIALIZED]: initProducer.ProducerInitialized
+  [Opcode.RECORDS_DELETE]: recordsDelete.RecordsDelete
+  [Opcode.RECORDS_DELETED]: recordsDelete.RecordsDeleted
   [Opcode.SUBSCRIBE]: subscribe.Subscribe
   [Opcode.SUBSCRIBED]: subscribe.Subscribed
   [Opcode.UNSUBSCRIBE]: Unsubscribe
@@ -114,12 +123,33 @@ export const messageCodecs: { readonly [Op in Opcode]: MessageCodec<Messages[Op]
   [Opcode.TOPIC_DELETED]: codec(topicDelete.encodeTopicDeleted, topicDelete.decodeTopicDeleted),
   [Opcode.TOPIC_OPEN]: codec(topicOpen.encodeTopicOpen, topicOpen.decodeTopicOpen),
   [Opcode.TOPIC_OPENED]: codec(topicOpen.encodeTopicOpened, topicOpen.decodeTopicOpened),
+  [Opcode.TOPIC_TRUNCATE]: codec(
+    topicTruncate.encodeTopicTruncate,
+    topicTruncate.decodeTopicTruncate,
+  ),
+  [Opcode.TOPIC_TRUNCATED]: codec(
+    topicTruncate.encodeTopicTruncated,
+    topicTruncate.decodeTopicTruncated,
+  ),
   [Opcode.PRODUCE]: codec(encodeProduce, decodeProduce),
   [Opcode.PRODUCED]: codec(encodeProduced, (body) => decodeProduced(body)),
   [Opcode.FETCH]: codec(encodeFetch, (body) => decodeFetch(body)),
   [Opcode.FETCHED]: codec(encodeFetched, decodeFetched),
   [Opcode.LIST_OFFSETS]: codec(listOffsets.encodeListOffsets, listOffsets.decodeListOffsets),
   [Opcode.OFFSETS_LISTED]: codec(listOffsets.encodeOffsetsListed, listOffsets.decodeOffsetsListed),
+  [Opcode.INIT_PRODUCER]: codec(initProducer.encodeInitProducer, initProducer.decodeInitProducer),
+  [Opcode.PRODUCER_INITIALIZED]: codec(
+    initProducer.encodeProducerInitialized,
+    initProducer.decodeProducerInitialized,
+  ),
+  [Opcode.RECORDS_DELETE]: codec(
+    recordsDelete.encodeRecordsDelete,
+    recordsDelete.decodeRecordsDelete,
+  ),
+  [Opcode.RECORDS_DELETED]: codec(
+    recordsDelete.encodeRecordsDeleted,
+    recordsDelete.decodeRecordsDeleted,
+  ),
   [Opcode.SUBSCRIBE]: codec(subscribe.encodeSubscribe, subscribe.decodeSubscribe),
   [Opcode.SUBSCRIBED]: codec(subscribe.encodeSubscribed, subscribe.decodeSubscribed),
   [Opcode.UNSUBSCRIBE]: codec(encodeUnsubscribe, decodeUnsubscribe),

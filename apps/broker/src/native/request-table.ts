@@ -9,6 +9,8 @@ import { handleFetch } from './handlers/fetch.ts'
 import { handleClose, handlePing, handlePong } from './handlers/link.ts'
 import { handleListOffsets } from './handlers/list-offsets.ts'
 import { handleProduce, isSilentProduce } from './handlers/produce.ts'
+import { handleInitProducer } from './handlers/producers.ts'
+import { handleRecordsDelete, handleTruncate } from './handlers/removal.ts'
 import { handleCredit, handleSubscribe, handleUnsubscribe } from './handlers/subscribe.ts'
 import * as topics from './handlers/topics.ts'
 import type { NativeSession } from './native-session.ts'
@@ -33,9 +35,12 @@ type RequestOpcode =
   | typeof Opcode.TOPIC_ALTER
   | typeof Opcode.TOPIC_DELETE
   | typeof Opcode.TOPIC_OPEN
+  | typeof Opcode.TOPIC_TRUNCATE
   | typeof Opcode.PRODUCE
   | typeof Opcode.FETCH
   | typeof Opcode.LIST_OFFSETS
+  | typeof Opcode.INIT_PRODUCER
+  | typeof Opcode.RECORDS_DELETE
   | typeof Opcode.SUBSCRIBE
   | typeof Opcode.UNSUBSCRIBE
   | typeof Opcode.CREDIT
@@ -66,9 +71,12 @@ const handlers: { readonly [Op in RequestOpcode]: RequestHandler } = {
   [Opcode.TOPIC_ALTER]: request(topics.handleAlter),
   [Opcode.TOPIC_DELETE]: request(topics.handleDelete),
   [Opcode.TOPIC_OPEN]: request(topics.handleOpen),
+  [Opcode.TOPIC_TRUNCATE]: request(handleTruncate),
   [Opcode.PRODUCE]: request(handleProduce),
   [Opcode.FETCH]: request(handleFetch),
   [Opcode.LIST_OFFSETS]: request(handleListOffsets),
+  [Opcode.INIT_PRODUCER]: request(handleInitProducer),
+  [Opcode.RECORDS_DELETE]: request(handleRecordsDelete),
   [Opcode.SUBSCRIBE]: request(handleSubscribe),
   [Opcode.UNSUBSCRIBE]: request(handleUnsubscribe),
   [Opcode.CREDIT]: link(['open', 'draining'], handleCredit),

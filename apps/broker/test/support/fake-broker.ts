@@ -90,6 +90,7 @@ export class FakeBroker implements Broker {
   openLeases = 0
   isClosed = false
   topicsBelowPersisted: string[] = []
+  #producerCount = 0
   #nextId = 1
 
   openSession(options: SessionOptions): EngineSession {
@@ -176,6 +177,34 @@ export class FakeBroker implements Broker {
       return { partition, offset, timestamp: -1, highWatermark: next }
     })
     return Promise.resolve(answers)
+  }
+
+  initProducer(): Promise<{ producerId: number; epoch: number }> {
+    this.#producerCount += 1
+    return Promise.resolve({ producerId: this.#producerCount, epoch: 0 })
+  }
+
+  /** Answers what was asked: what is removed is the engine's own affair. */
+  async deleteRecords(
+    _caller: Caller,
+    request: {
+      topic: string
+      partitions: readonly { readonly partition: number; readonly before: number }[]
+    },
+  ): Promise<readonly { readonly partition: number; readonly earliest: number }[]> {
+    const { partitions } = this.find(request.topic)
+    const earliest = request.partitions.map(({ partition, before }) => ({
+      partition,
+      earliest: before < 0 ? (partitions[partition]?.next ?? 0) : before,
+    }))
+    return Promise.resolve(earliest)
+  }
+
+  async truncateTopic(
+    _caller: Caller,
+    request: { topic: string; partition: number; from: number },
+  ): Promise<{ readonly next: number }> {
+    return Promise.resolve({ next: this.find(request.topic).partitions[request.partition]!.next })
   }
 
   hasNamespace(namespace: string): boolean {

@@ -6,7 +6,8 @@
  *              from: "earliest" | "latest" | int offset | { timestamp: int ms }
  *                    | { offsets: { "0": int, … } },
  *              credit: int bytes, maxBytesPerDeliver?: int }
- * SUBSCRIBED { subscription: int, topic: str, partitions: [{ partition: int, offset: int }] }
+ * SUBSCRIBED { subscription: int, topic: str, id?: int,
+ *              partitions: [{ partition: int, offset: int }] }
  * ```
  */
 import {
@@ -47,6 +48,8 @@ export interface Subscribe {
 export interface Subscribed {
   readonly subscription: number
   readonly topic: string
+  /** Of the topic, whatever its name: another one shows that it was created again. */
+  readonly id?: number | undefined
   readonly partitions: readonly { readonly partition: number; readonly offset: number }[]
 }
 
@@ -106,6 +109,7 @@ export const decodeSubscribed = (body: Uint8Array): Subscribed => {
   return {
     subscription: requireInteger(map, 'subscription', 1, UINT32_MAX),
     topic: requireString(map, 'topic'),
+    id: optionalInteger(map, 'id', 0, Number.MAX_SAFE_INTEGER, undefined),
     partitions: requireList(map, 'partitions', readStart),
   }
 }

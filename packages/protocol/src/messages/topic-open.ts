@@ -4,10 +4,11 @@
  *
  * ```
  * TOPIC_OPEN   { topic: str, create?: bool }
- * TOPIC_OPENED { handle: int u32, topic: str, partitions: int, durability: str, batchBytesMax: int }
+ * TOPIC_OPENED { handle: int u32, topic: str, id?: int, partitions: int, durability: str,
+ *                batchBytesMax: int }
  * ```
  */
-import { optionalBoolean, requireInteger, requireString } from '../fields.ts'
+import { optionalBoolean, optionalInteger, requireInteger, requireString } from '../fields.ts'
 import { UINT32_MAX } from '../limits.ts'
 import { decodeControl, encodeControl } from '../msgpack.ts'
 
@@ -20,6 +21,8 @@ export interface TopicOpen {
 export interface TopicOpened {
   readonly handle: number
   readonly topic: string
+  /** Of the topic, whatever its name: another one shows that it was created again. */
+  readonly id?: number | undefined
   readonly partitions: number
   readonly durability: string
   readonly batchBytesMax: number
@@ -42,6 +45,7 @@ export const decodeTopicOpened = (body: Uint8Array): TopicOpened => {
   return {
     handle: requireInteger(map, 'handle', 0, UINT32_MAX),
     topic: requireString(map, 'topic'),
+    id: optionalInteger(map, 'id', 0, Number.MAX_SAFE_INTEGER, undefined),
     partitions: requireInteger(map, 'partitions', 1, UINT32_MAX),
     durability: requireString(map, 'durability'),
     batchBytesMax: requireInteger(map, 'batchBytesMax', 1, UINT32_MAX),

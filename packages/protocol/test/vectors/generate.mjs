@@ -266,6 +266,48 @@ const messages = [
     code: 0x0110,
     message: "topic 'orders' was deleted",
   }),
+  vector('subscription-end for damage', 'SUBSCRIPTION_END', 7, {
+    subscription: 7,
+    code: 0x0203,
+    message: "offsets 10 to 20 of 'orders' are damaged",
+    partition: 3,
+    from: 10,
+    to: 21,
+  }),
+  vector('topic-opened with the topic’s id', 'TOPIC_OPENED', 18, {
+    handle: 2,
+    topic: 'orders',
+    id: 4,
+    partitions: 1,
+    durability: 'persisted',
+    batchBytesMax: 16777216,
+  }),
+  vector('subscribed with the topic’s id', 'SUBSCRIBED', 14, {
+    subscription: 1,
+    topic: 'orders',
+    id: 4,
+    partitions: [{ partition: 0, offset: 5000000000 }],
+  }),
+  vector('topic-truncate', 'TOPIC_TRUNCATE', 19, { topic: 'orders', partition: 3, from: 10 }),
+  vector('topic-truncated', 'TOPIC_TRUNCATED', 19, { next: 5000000000 }),
+  vector('init-producer', 'INIT_PRODUCER', 20, {}),
+  vector('producer-initialized', 'PRODUCER_INITIALIZED', 20, {
+    producer: 5000000000,
+    epoch: 32767,
+  }),
+  vector('records-delete', 'RECORDS_DELETE', 21, {
+    topic: 'orders',
+    partitions: [
+      { partition: 0, before: 5000000000 },
+      { partition: 3, before: -1 },
+    ],
+  }),
+  vector('records-deleted', 'RECORDS_DELETED', 21, {
+    partitions: [
+      { partition: 0, earliest: 5000000000 },
+      { partition: 3, earliest: 9 },
+    ],
+  }),
   vector('error with details', 'ERROR', 0, {
     code: 0x0401,
     message: 'too many requests in flight: wait for answers',

@@ -64,7 +64,12 @@ const subscribe = async (
     partitionCount: starts.length,
     bytesPerDelivery: request.maxBytesPerDeliver,
   })
-  const answer = encodeSubscribed({ subscription: id, topic, partitions: starts })
+  const answer = encodeSubscribed({
+    subscription: id,
+    topic,
+    id: handle.topicId,
+    partitions: starts,
+  })
   session.output.sendInLine(Opcode.SUBSCRIBED, channel, correlation, answer)
   try {
     watch(session, subscription, handle, request.partitions === undefined)

@@ -167,6 +167,7 @@ export const handleOpen = controlHandler({
     return {
       handle: opened.handle,
       topic: handle.topic,
+      id: handle.topicId,
       partitions: handle.partitionCount,
       durability: handle.durability,
       batchBytesMax: Math.min(batchBytesMaxOf(settings), bodyBytesMax - BODY_HEAD_BYTES_MAX),
