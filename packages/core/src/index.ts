@@ -42,6 +42,25 @@ export type {
 } from './engine/operations.ts'
 export { TrafficCounters } from './engine/traffic.ts'
 export type { DurationBuckets } from './log/latency-window.ts'
+export { escapePattern, matchesPattern, parsePattern } from './identity/pattern.ts'
+export type { NamePattern } from './identity/pattern.ts'
+export {
+  EVERY_USER,
+  actions,
+  formatResource,
+  resourceKinds,
+  sortActions,
+} from './identity/permission.ts'
+export type { Grant, Permission } from './identity/permission.ts'
+export { GrantMatcher } from './identity/permission.ts'
+export type { User, UserChange, UserDescription } from './identity/user.ts'
+export { checkUserName } from './identity/user.ts'
+export { Identity, brokerResource, checkAuthorized, notAuthorized } from './identity/identity.ts'
+export type { BrokerArea, IdentityOptions } from './identity/identity.ts'
+export type { IdentityStorage } from './identity/identity-store.ts'
+export { systemPrincipal } from './identity/permission-authorizer.ts'
+export type { Decision, DecisionReason } from './identity/permission-authorizer.ts'
+export { volatileIdentityStorage } from './identity/volatile-storage.ts'
 export { openBroker } from './engine/open-broker.ts'
 export { createNodeEnvironment } from './environment/node-environment.ts'
 export { DEFAULT_NAMESPACE, NAME_BYTES_MAX, checkName, checkNamespace } from './names.ts'

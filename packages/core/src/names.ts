@@ -24,12 +24,12 @@ const reasonAgainst = (name: string): string | undefined => {
 }
 
 /** What an error may show of a name somebody sent: short, and harmless in a terminal. */
-const shown = (name: string): string => JSON.stringify(name.slice(0, 64)).slice(1, -1)
+export const shownName = (name: string): string => JSON.stringify(name.slice(0, 64)).slice(1, -1)
 
 /** Throws ERR_INVALID_NAME. */
 export const checkName = (name: string): void => {
   const reason = reasonAgainst(name)
-  if (reason !== undefined) throw new BrokerError('ERR_INVALID_NAME', [shown(name), reason])
+  if (reason !== undefined) throw new BrokerError('ERR_INVALID_NAME', [shownName(name), reason])
 }
 
 export const checkNamespace = (namespace: string): void => {

@@ -4,6 +4,7 @@
  */
 import { BrokerError } from '@millrace/codec'
 import type { Environment, TimerHandle } from '../environment/environment.ts'
+import type { SessionAccess } from '../identity/session-access.ts'
 import type { LogSlice } from '../log/log-slice.ts'
 import type { Log } from '../log/log.ts'
 import type { LogReader } from '../log/log-reader.ts'
@@ -20,7 +21,15 @@ export interface FetchTarget {
   readonly readability?: Readability | undefined
   /** Of the protocol; the topic counts for itself. */
   readonly traffic?: TrafficCounters | undefined
+  /** `undefined`: everybody may read. */
+  readonly access?: SessionAccess | undefined
 }
+
+/** Asked before each answer and delivery: a right may have been taken away while it was waited for. */
+export const readRefusal = ({ topic, access }: FetchTarget): BrokerError | undefined =>
+  access === undefined || access.mayRead(topic.definition)
+    ? undefined
+    : access.refusal('read', topic.definition)
 
 export const countRead = ({ topic, traffic }: FetchTarget, from: number, slice: LogSlice): void => {
   if (slice.byteLength === 0) return
@@ -102,6 +111,8 @@ export class PendingFetch implements Cancellable {
   async #read(): Promise<ReadResult> {
     const { log, topic } = this.#target
     const { offset, bytesMax } = this.#operation
+    const refusal = readRefusal(this.#target)
+    if (refusal !== undefined) return failedResult(undefined, offset, refusal)
     if (topic.isDeleted)
       return failedResult(
         log,

@@ -40,7 +40,8 @@ export interface LocalBrokerParts {
   readonly lock: DiskLock
 }
 
-export class LocalBroker implements Broker {
+/** Checks no permission: `GuardedBroker` does, in front of every call. */
+export class LocalBroker implements Omit<Broker, 'identity'> {
   readonly #parts: LocalBrokerParts
   readonly #sessions = new Set<Session>()
   #isServing = true

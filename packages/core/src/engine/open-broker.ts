@@ -1,6 +1,8 @@
 /** Opens a data directory and gives the engine's façade. The composition root of this package. */
 import type { BrokerError } from '@millrace/codec'
 import type { Environment } from '../environment/environment.ts'
+import { GuardedBroker } from '../identity/guarded-broker.ts'
+import { Identity } from '../identity/identity.ts'
 import { openIdentity } from '../log/format.ts'
 import { defaultStorageOptions } from '../log/limits.ts'
 import { recover } from '../log/recovery.ts'
@@ -66,7 +68,13 @@ export const openBroker = async (
     const registry = new TopicRegistry(environment, store, metadata, defaults, deleteGraceMs)
     link.broker = new LocalBroker({ options, environment, store, metadata, registry, lock })
     void store.makeBallast()
-    return link.broker
+    const { isAuthorizationEnforced: isEnforced } = options
+    const identity = new Identity({
+      storage: metadata,
+      clock: environment.clock,
+      ...(isEnforced === undefined ? {} : { isEnforced }),
+    })
+    return new GuardedBroker(link.broker, identity, options)
   } catch (error) {
     await lock.release()
     throw error

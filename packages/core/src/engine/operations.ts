@@ -10,6 +10,9 @@
  *   Reads complete when they are ready, in any order.
  */
 import type { BatchCompression, BrokerError } from '@millrace/codec'
+import type { Identity } from '../identity/identity.ts'
+import type { Grant } from '../identity/permission.ts'
+import type { SessionAccess } from '../identity/session-access.ts'
 import type { DurationBuckets } from '../log/latency-window.ts'
 import type { TrafficCounters } from './traffic.ts'
 
@@ -21,6 +24,10 @@ export interface Principal {
   readonly isAnonymous: boolean
   /** What differs for this principal from the quotas of the configuration. */
   readonly quotas?: PrincipalQuotas
+  /** Of a stored user: a session does not outlive the user it is of. */
+  readonly userId?: number
+  /** A token's own grants: with them its bearer may do what they say and nothing else. */
+  readonly scopes?: readonly Grant[]
 }
 
 /** 0 means no limit. */
@@ -135,6 +142,8 @@ export interface SessionOptions {
   readonly codecs?: readonly number[]
   /** Counts what this session moves, together with others. */
   readonly traffic?: TrafficCounters
+  /** Set by the façade, never by its callers: what this session may do with topics. */
+  readonly access?: SessionAccess
   /** `completions[0..count)` in submit order. Array and objects are reused after the call. */
   onCompletions(completions: readonly AppendCompletion[], count: number): void
   /** Credit is there again after a refused submit. */
@@ -229,6 +238,8 @@ export interface Caller {
 
 /** The façade that sessions and gateways call. All errors are BrokerErrors. */
 export interface Broker {
+  /** Users, permissions, and the decisions made from them. */
+  readonly identity: Identity
   openSession(options: SessionOptions): EngineSession
   openTopic(caller: Caller, topic: string, options: { create: boolean }): Promise<TopicHandle>
   createTopic(
@@ -349,6 +360,11 @@ export interface BrokerOptions {
   readonly storage?: Partial<StorageOptions>
   /** No topic is created in a namespace that has this many; 0, the default, for no limit. */
   readonly topicsPerNamespaceMax?: number
+  /**
+   * Whether permissions count at the moment. Without it they do not: everybody may do everything,
+   * as befits a broker inside one's own process.
+   */
+  readonly isAuthorizationEnforced?: (identity: { readonly userCount: number }) => boolean
   /** Without it only uncompressed batches are taken. */
   readonly compression?: BatchCompression
   /** Freed buffers are overwritten, so that a view kept too long shows. For tests. */

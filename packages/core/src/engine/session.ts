@@ -18,7 +18,7 @@ import type { TopicRegistry } from '../topic/topic-registry.ts'
 import { effectiveBatchBytesMax } from '../topic/topic-settings.ts'
 import { PendingAppend } from './append-ticket.ts'
 import { withAppendTime } from './append-time.ts'
-import { PendingFetch, type FetchTarget } from './fetch.ts'
+import { PendingFetch, readRefusal, type FetchTarget } from './fetch.ts'
 import type {
   AppendOperation,
   Cancellable,
@@ -101,7 +101,7 @@ export class Session implements EngineSession {
   }
 
   fetch(operation: FetchOperation, done: (result: ReadResult) => void): Cancellable {
-    const target = this.#targetOf(operation.handle, operation.partition)
+    const target = this.#readableTargetOf(operation.handle, operation.partition)
     if (target instanceof Failure) {
       const result = failedResult(undefined, operation.offset, target.error)
       let isCancelled = false
@@ -118,7 +118,7 @@ export class Session implements EngineSession {
   }
 
   subscribe(operation: SubscribeOperation, sink: SubscriptionSink): PartitionSubscription {
-    const target = this.#targetOf(operation.handle, operation.partition)
+    const target = this.#readableTargetOf(operation.handle, operation.partition)
     if (target instanceof Failure) throw target.error
     const { reader } = this.#store
     const subscription = new PushSubscription(
@@ -170,6 +170,9 @@ export class Session implements EngineSession {
     if (refusal !== undefined) throw refusal
     const target = this.#targetOf(operation.handle, operation.partition)
     if (target instanceof Failure) throw target.error
+    const { access } = this.#options
+    if (access !== undefined && !access.mayWrite(target.topic.definition))
+      throw access.refusal('write', target.topic.definition)
     const { settings } = target.topic.definition
     validateBatch(operation.bytes, {
       batchBytesMax: effectiveBatchBytesMax(settings),
@@ -195,13 +198,20 @@ export class Session implements EngineSession {
     if (isEarly) ticket.accepted(batch, 'memory')
   }
 
+  #readableTargetOf(handle: TopicHandle, partition: number): FetchTarget | Failure {
+    const target = this.#targetOf(handle, partition)
+    if (target instanceof Failure) return target
+    const refusal = readRefusal(target)
+    return refusal === undefined ? target : new Failure(refusal)
+  }
+
   #targetOf(handle: TopicHandle, partition: number): FetchTarget | Failure {
     const topic = this.#registry.byId(handle.topicId)
     if (topic === undefined || topic.definition.id !== handle.generation)
       return new Failure(stale())
     const log = topic.logs[partition]
-    const { traffic } = this.#options
-    if (log !== undefined) return { topic, log, readability: this.#readability, traffic }
+    const { traffic, access } = this.#options
+    if (log !== undefined) return { topic, log, readability: this.#readability, traffic, access }
     const { name, logIds } = topic.definition
     const isKnown = logIds[partition] !== undefined
     return new Failure(

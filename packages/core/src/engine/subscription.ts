@@ -8,7 +8,7 @@ import type { Environment } from '../environment/environment.ts'
 import type { Log } from '../log/log.ts'
 import type { LogReader } from '../log/log-reader.ts'
 import type { LogSlice } from '../log/log-slice.ts'
-import { countRead, type FetchTarget } from './fetch.ts'
+import { countRead, type FetchTarget, readRefusal } from './fetch.ts'
 import type { PartitionSubscription, SubscribeOperation, SubscriptionSink } from './operations.ts'
 import { asBrokerError, resultOf } from './read-results.ts'
 import { readableSlice } from './readable-slice.ts'
@@ -91,6 +91,8 @@ export class PushSubscription implements PartitionSubscription {
   async #deliverSome(): Promise<boolean> {
     const { log, topic } = this.#target
     let bytes = 0
+    const refusal = readRefusal(this.#target)
+    if (refusal !== undefined) throw refusal
     while (!this.#isOver && this.#creditBytes > 0 && bytes < BYTES_PER_TURN_MAX) {
       if (topic.isDeleted || log.isDeleted)
         throw new BrokerError('ERR_TOPIC_DELETED', [topic.definition.name])
