@@ -5,7 +5,7 @@
  *
  * What a caller has no right to at all looks the same whether it exists or not.
  */
-import { BrokerError } from '@millrace/codec'
+import type { BrokerError } from '@millrace/codec'
 import type {
   Broker,
   BrokerStatus,

@@ -14,7 +14,7 @@ import type { MetadataChanges } from '../meta/metadata-store.ts'
 import { shownName } from '../names.ts'
 import { PERMISSIONS_PER_USER_MAX, USERS_COUNT_MAX } from './limits.ts'
 import { EVERY_USER, GrantMatcher, type Permission, sortActions } from './permission.ts'
-import { type User, type UserChange, checkUserChange, checkUserName } from './user.ts'
+import { type User, type UserChange, checkUserChange, checkUserName, mergeUser } from './user.ts'
 
 const USER = 'user/'
 const PERMISSION = 'permission/'
@@ -98,7 +98,8 @@ export class IdentityStore {
       const before = this.#users.get(change.user)
       this.#checkChange(change, before)
       const { id, changes } = this.#identify(before)
-      const user = this.#merge(id, change, before)
+      const user = mergeUser(id, change, before, this.#clock.now())
+      this.#checkAdministrators(user, before)
       changes.set(USER + user.user, user)
       await commit(changes)
       this.#applyUser(user)
@@ -164,16 +165,22 @@ export class IdentityStore {
     if (create && before !== undefined) throw new BrokerError('ERR_USER_EXISTS', [user])
     if (!create && before === undefined) throw new BrokerError('ERR_USER_NOT_FOUND', [user])
     if (before !== undefined) checkRevision(before, revision)
-    if (before === undefined && this.#users.size >= USERS_COUNT_MAX)
+    else if (this.#users.size >= USERS_COUNT_MAX)
       throw new BrokerError('ERR_LIMIT_EXCEEDED', [USERS_COUNT_MAX, 'users'])
-    for (const name of change.certificateNames ?? []) {
+    this.#checkCertificateNames(user, change.certificateNames ?? [])
+  }
+
+  /** A name on a certificate stands for one user. */
+  #checkCertificateNames(user: string, names: readonly string[]): void {
+    for (const name of names) {
       const holder = this.#usersByCertificateName.get(name)
       if (holder !== undefined && holder !== user)
         throw invalid('certificateNames', `'${shownName(name)}' stands for '${holder}'`)
     }
-    const isAdministrator = change.isAdministrator ?? before?.isAdministrator ?? false
-    const isDisabled = change.isDisabled ?? before?.isDisabled ?? false
-    if (isAdministrator && !isDisabled) return
+  }
+
+  #checkAdministrators(after: User, before: User | undefined): void {
+    if (after.isAdministrator && !after.isDisabled) return
     if (this.#users.size === 0)
       throw invalid('isAdministrator', 'the first user must be one: nobody else could make others')
     if (before !== undefined) this.#keepAnAdministrator(before)
@@ -194,21 +201,6 @@ export class IdentityStore {
     const highest = Math.max(0, ...this.users().map(({ id }) => id))
     const id = Math.max(nextUserId, highest + 1)
     return { id, changes: new Map([[IDS, { nextUserId: id + 1 }]]) }
-  }
-
-  #merge(id: number, change: UserChange, before: User | undefined): User {
-    const now = this.#clock.now()
-    return {
-      id,
-      user: change.user,
-      revision: (before?.revision ?? 0) + 1,
-      createdAtMs: before?.createdAtMs ?? now,
-      changedAtMs: now,
-      isAdministrator: change.isAdministrator ?? before?.isAdministrator ?? false,
-      isDisabled: change.isDisabled ?? before?.isDisabled ?? false,
-      certificateNames: [...new Set(change.certificateNames ?? before?.certificateNames ?? [])],
-      credentials: change.credentials ?? before?.credentials ?? {},
-    }
   }
 
   #checkHolder(user: string): void {

@@ -87,3 +87,34 @@ export const describeUser = (user: User): UserDescription => ({
   certificateNames: user.certificateNames,
   hasPassword: Object.keys(user.credentials).length > 0,
 })
+
+/** What a change makes of a user that is there, or of nobody. */
+export const mergeUser = (
+  id: number,
+  change: UserChange,
+  before: User | undefined,
+  nowMs: number,
+): User => {
+  const base = before ?? newUser(id, change.user, nowMs)
+  return {
+    ...base,
+    revision: base.revision + 1,
+    changedAtMs: nowMs,
+    isAdministrator: change.isAdministrator ?? base.isAdministrator,
+    isDisabled: change.isDisabled ?? base.isDisabled,
+    certificateNames: [...new Set(change.certificateNames ?? base.certificateNames)],
+    credentials: change.credentials ?? base.credentials,
+  }
+}
+
+const newUser = (id: number, user: string, nowMs: number): User => ({
+  id,
+  user,
+  revision: 0,
+  createdAtMs: nowMs,
+  changedAtMs: nowMs,
+  isAdministrator: false,
+  isDisabled: false,
+  certificateNames: [],
+  credentials: {},
+})
