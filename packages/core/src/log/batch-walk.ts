@@ -69,10 +69,12 @@ export const walkBatches = (view: Uint8Array, request: WalkRequest): Walk => {
     if (length < 0 || !isIntact(view, at, length)) return finish('damage')
     const base = batchBaseOffset(view, at)
     if (!follows(request, base, expected)) return finish('damage')
+    // Behind a gap a batch is looked for, and held against the one behind it: a damaged base offset
+    // may be all that the gap is for.
+    if (base !== expected) return finish('damage')
     const next = batchNextOffset(view, at)
     if (next > request.log.highWatermark) return finish('watermark')
-    if (start >= 0 && (base !== expected || at + length - start > request.bytesMax))
-      return finish('full')
+    if (start >= 0 && at + length - start > request.bytesMax) return finish('full')
     if (start < 0 && next > request.offset) start = at
     expected = next
     at += length

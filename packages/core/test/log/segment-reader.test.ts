@@ -135,6 +135,19 @@ describe('reading from segments', () => {
     expect(again.gaps).toEqual([])
   })
 
+  it('does not take a batch with a damaged base offset for the one behind its own gap', async () => {
+    const { bench, log } = await filled()
+    bench.world.disk.flipBit(pathOf(log), 8 * (12 * BATCH + 7))
+    expect(await damagedAt(bench, log, 12)).toBe('ERR_DATA_CORRUPT')
+    expect(log.gaps).toEqual([{ from: 12, to: 13 }])
+    expect((await bench.records(log, 13))[0]).toEqual({ offset: 13, value: VALUES[13] })
+    bench.forgetTail()
+    const slice = await bench.run(bench.store.reader.read(log, 10, 100_000))
+    expect([slice.byteLength, slice.nextOffset]).toEqual([2 * BATCH, 12])
+    slice.release()
+    expect((await bench.records(log, 13))[0]).toEqual({ offset: 13, value: VALUES[13] })
+  })
+
   it('gives what is in memory although the file before it is damaged to its end', async () => {
     const { bench, log } = await filled()
     await bench.append(log, ['in memory'])
