@@ -46,9 +46,10 @@ export interface Walk {
   readonly cutLength: number
 }
 
-const follows = (request: WalkRequest, base: number, expected: number): boolean => {
+/** Whether a batch of the log may begin at `base` behind one that ends at `expected`. */
+export const mayFollow = (log: Log, base: number, expected: number): boolean => {
   if (base === expected) return true
-  return base > expected && request.log.gapAt(expected)?.to === base
+  return base > expected && log.gapAt(expected)?.to === base
 }
 
 export const walkBatches = (view: Uint8Array, request: WalkRequest): Walk => {
@@ -68,13 +69,16 @@ export const walkBatches = (view: Uint8Array, request: WalkRequest): Walk => {
     if (length === 0 || at + length > view.length) return finish('cut', Math.max(length, 0))
     if (length < 0 || !isIntact(view, at, length)) return finish('damage')
     const base = batchBaseOffset(view, at)
-    if (!follows(request, base, expected)) return finish('damage')
+    if (!mayFollow(request.log, base, expected)) return finish('damage')
     // Behind a gap a batch is looked for, and held against the one behind it: a damaged base offset
     // may be all that the gap is for.
     if (base !== expected) return finish('damage')
     const next = batchNextOffset(view, at)
     if (next > request.log.highWatermark) return finish('watermark')
     if (start >= 0 && at + length - start > request.bytesMax) return finish('full')
+    // Intact, and put aside all the same: bytes that no CRC covers are damaged.
+    if (start >= 0 && request.log.gaps.length > 0 && request.log.gapAt(base) !== undefined)
+      return finish('full')
     if (start < 0 && next > request.offset) start = at
     expected = next
     at += length

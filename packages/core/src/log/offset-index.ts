@@ -2,10 +2,10 @@
 import { INDEX_INTERVAL_BYTES } from './limits.ts'
 import { SparseIndex } from './sparse-index.ts'
 
-const MAGIC = 0x4d524f49
+export const OFFSET_INDEX_MAGIC = 0x4d524f49
 
 export class OffsetIndex {
-  readonly #pairs = new SparseIndex(MAGIC)
+  readonly #pairs = new SparseIndex(OFFSET_INDEX_MAGIC)
   #nextPosition = 0
 
   /** Tells of a batch; keeps an entry each INDEX_INTERVAL_BYTES. */

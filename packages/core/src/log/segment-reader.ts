@@ -106,6 +106,12 @@ export class SegmentReader {
     throw new BrokerError('ERR_DATA_CORRUPT', [offset, to, log.label])
   }
 
+  /** Nobody gets the range from here on, and the indexes are made without it. */
+  putAside(log: Log, segment: Segment, range: OffsetRange): void {
+    segment.dropIndex()
+    if (log.addGap(range)) this.#onDamage(log, range)
+  }
+
   async #chunk(segment: Segment, position: number, bytes: number): Promise<Chunk> {
     const buffer = this.#buffers.take(bytes)
     try {
@@ -138,10 +144,7 @@ export class SegmentReader {
     const from = walk.expected
     const found = await this.#nextGoodBatch(log, segment, cursor.position + walk.end, from)
     const to = found?.baseOffset ?? log.endOf(segment)
-    segment.dropIndex()
-    if (to <= from) return found
-    const range = { from, to }
-    if (log.addGap(range)) this.#onDamage(log, range)
+    this.putAside(log, segment, { from, to })
     if (from <= offset && offset < to)
       throw new BrokerError('ERR_DATA_CORRUPT', [from, to, log.label])
     return found

@@ -1,5 +1,6 @@
 /**
- * One segment of a log: a run of whole batches in `<base offset>.log`, with its two indexes.
+ * One segment of a log: a run of whole batches in `<base offset>.log`, with its two indexes, and its
+ * checksums once it is sealed.
  *
  * Positions are handed out in memory when a batch is accepted; the file follows. Invariant:
  * `syncedBytes <= flushedBytes <= sizeBytes`; the file holds whole batches without a hole up to
@@ -9,9 +10,9 @@ import { OffsetIndex } from './offset-index.ts'
 import { TimeIndex } from './time-index.ts'
 
 const NAME_DIGITS = 20
-const NAME = /^(\d{20})\.(log|index|timeindex)$/
+const NAME = /^(\d{20})\.(log|index|timeindex|crc)$/
 
-export type SegmentFileKind = 'log' | 'index' | 'timeindex'
+export type SegmentFileKind = 'log' | 'index' | 'timeindex' | 'crc'
 
 export const segmentFileName = (baseOffset: number, kind: SegmentFileKind): string =>
   `${String(baseOffset).padStart(NAME_DIGITS, '0')}.${kind}`

@@ -6,10 +6,10 @@
 import { INDEX_INTERVAL_BYTES } from './limits.ts'
 import { SparseIndex } from './sparse-index.ts'
 
-const MAGIC = 0x4d525449
+export const TIME_INDEX_MAGIC = 0x4d525449
 
 export class TimeIndex {
-  readonly #pairs = new SparseIndex(MAGIC)
+  readonly #pairs = new SparseIndex(TIME_INDEX_MAGIC)
   #nextPosition = 0
   #maxTimestamp = 0
 

@@ -154,7 +154,7 @@ export class WriteBehind {
   async remove(segment: Segment): Promise<void> {
     this.#dirty.delete(segment)
     await this.#files.forget(segment.path)
-    for (const kind of ['log', 'index', 'timeindex'] as const) {
+    for (const kind of ['crc', 'log', 'index', 'timeindex'] as const) {
       try {
         await this.#environment.disk.remove(segment.pathOf(kind))
       } catch (error) {
