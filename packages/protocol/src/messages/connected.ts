@@ -3,7 +3,7 @@
  *
  * ```
  * { version: int, broker?: { name?: str, version?: str }, node?: int, authenticated: bool,
- *   challenge?: bin, mechanisms?: [str], features?: [str], codecs?: [str], heartbeatMs: int,
+ *   challenge?: bin, expiresInMs?: int, mechanisms?: [str], features?: [str], codecs?: [str], heartbeatMs: int,
  *   frameBytesMax: int, bodyBytesMax: int, batchBytesMax: int, inFlightCountMax: int,
  *   autoCreateTopics?: bool }
  * ```
@@ -28,6 +28,8 @@ export interface Connected {
   readonly node: number
   readonly authenticated: boolean
   readonly challenge?: Uint8Array | undefined
+  /** How long the credentials are good for; left out: for as long as the connection lasts. */
+  readonly expiresInMs?: number | undefined
   readonly mechanisms: readonly string[]
   readonly features: readonly string[]
   readonly codecs: readonly string[]
@@ -51,6 +53,7 @@ export const decodeConnected = (body: Uint8Array): Connected => {
     node: optionalInteger(map, 'node', 0, UINT32_MAX, 0),
     authenticated: requireBoolean(map, 'authenticated'),
     challenge: optionalBytes(map, 'challenge'),
+    expiresInMs: optionalInteger(map, 'expiresInMs', 0, Number.MAX_SAFE_INTEGER, undefined),
     mechanisms: optionalList(map, 'mechanisms', asString, []),
     features: optionalList(map, 'features', asString, []),
     codecs: optionalList(map, 'codecs', asString, ['none']),

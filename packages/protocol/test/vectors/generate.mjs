@@ -172,6 +172,14 @@ const messages = [
     authenticated: false,
     challenge: new Uint8Array(0),
   }),
+  vector('authenticate to renew', 'AUTHENTICATE', 2, {
+    mechanism: 'OAUTHBEARER',
+    response: text('n,,\u0001auth=Bearer t\u0001\u0001'),
+  }),
+  vector('authenticated for an hour', 'AUTHENTICATED', 2, {
+    authenticated: true,
+    expiresInMs: 3600000,
+  }),
   vector('ping with an echo', 'PING', 3, { echo: new Uint8Array(64).fill(0xab) }),
   vector('go-away', 'GO_AWAY', 0, {
     code: 0x0008,
