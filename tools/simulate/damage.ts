@@ -5,10 +5,11 @@
  * nothing else. A flipped bit in an index touches nothing: indexes are rebuilt. A flipped bit in a
  * journal group touches what that group holds, of any log.
  */
-import { BATCH_CRC_AT, BATCH_LENGTH_AT } from '@millrace/codec'
+import { BATCH_PREFIX_BYTES } from '@millrace/codec'
 import type { History, OffsetRange, SeededRandom, SimulatedDisk } from '@millrace/testing'
 import { type FoundBatch, findBatch } from './payload.ts'
 import { claimedGroups, unclaimedPlaces } from './journal-groups.ts'
+import { MetadataDamage } from './metadata-damage.ts'
 import { logName } from './names.ts'
 
 interface SegmentDamage {
@@ -29,10 +30,19 @@ export class DamageRecord {
   isJournalDamaged = false
   /** It was at some time: logs may have gaps from then on. */
   wasJournalDamaged = false
+  readonly definitions: MetadataDamage
+  /** Damaged batch headers, as far as no checksum covers them. */
+  prefixCount = 0
 
   constructor(disk: SimulatedDisk, history: History) {
     this.#disk = disk
     this.#history = history
+    this.definitions = new MetadataDamage(disk)
+  }
+
+  /** Topics, partitions and settings may be gone, or be what they once were. */
+  get mayDefinitionsBeLost(): boolean {
+    return this.wasJournalDamaged || this.definitions.isLost
   }
 
   /** Ranges of a log that may be reported lost. */
@@ -72,8 +82,8 @@ export class DamageRecord {
   }
 
   /**
-   * Damages a segment or an index at random. False when there is none. In a segment it is the length
-   * of a batch, its checksum or what that covers; base offset and epoch stand outside of it.
+   * Damages a segment or an index at random. False when there is none. In a segment it is a batch, or
+   * of its header the 21 bytes that its own checksum does not cover.
    */
   damageLog(random: SeededRandom): boolean {
     const paths = this.#disk.files().filter((path) => SEGMENT.test(path) || INDEX.test(path))
@@ -90,10 +100,12 @@ export class DamageRecord {
     if (batches.length === 0) return false
     const batch = random.pick(batches)
     this.#segments.push({ log: batch.log, path, from: batch.baseOffset })
-    if (random.chance(0.05)) this.#flip(path, random, batch.position + BATCH_LENGTH_AT, 4)
-    else {
-      const coveredBytes = batch.bytes.length - BATCH_CRC_AT
-      this.#flip(path, random, batch.position + BATCH_CRC_AT, coveredBytes)
+    if (random.chance(0.3)) {
+      this.prefixCount++
+      this.#flip(path, random, batch.position, BATCH_PREFIX_BYTES)
+    } else {
+      const coveredBytes = batch.bytes.length - BATCH_PREFIX_BYTES
+      this.#flip(path, random, batch.position + BATCH_PREFIX_BYTES, coveredBytes)
     }
     return true
   }

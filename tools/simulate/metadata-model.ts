@@ -28,6 +28,11 @@ export interface TopicChange {
   readonly after: WantedTopic | undefined
 }
 
+export interface LostPartition {
+  readonly topicId: number
+  readonly partition: number
+}
+
 export const stateOf = (description: TopicDescription): TopicState => ({
   namespace: description.namespace,
   topic: description.topic,
@@ -105,15 +110,18 @@ export class MetadataModel {
     return happened
   }
 
-  /** Takes what is there for true: the metadata itself was damaged. Gives the topics that are gone. */
-  adoptAll(namespace: string, actual: ReadonlyMap<string, TopicState>): TopicState[] {
+  /** Takes what is there for true: definitions are lost. Gives the partitions that are gone. */
+  adoptAll(namespace: string, actual: ReadonlyMap<string, TopicState>): LostPartition[] {
     // What ids were used may be lost as well.
     this.#usedIds.clear()
-    const gone: TopicState[] = []
+    const gone: LostPartition[] = []
     for (const state of this.topics()) {
-      if (state.namespace !== namespace || actual.get(state.topic)?.id === state.id) continue
-      gone.push(state)
-      this.#adopt(namespace, state.topic, undefined)
+      if (state.namespace !== namespace) continue
+      const found = actual.get(state.topic)
+      const keptCount = found?.id === state.id ? found.partitionCount : 0
+      for (let partition = keptCount; partition < state.partitionCount; partition++)
+        gone.push({ topicId: state.id, partition })
+      if (found?.id !== state.id) this.#adopt(namespace, state.topic, undefined)
     }
     for (const [topic, state] of actual) this.#adopt(namespace, topic, state)
     return gone

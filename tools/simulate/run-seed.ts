@@ -2,7 +2,7 @@
  * One seed from an empty disk to its end: several processes one after the other, each ended by a
  * power loss, a kill or in peace, with a full check after every start.
  */
-import { isBrokerError } from '@millrace/codec'
+import { type ErrorCode, isBrokerError } from '@millrace/codec'
 import { Administrator } from './actors/administrator.ts'
 import { Producer } from './actors/producer.ts'
 import { Reader } from './actors/reader.ts'
@@ -17,6 +17,7 @@ import {
 } from './actors/troublemaker.ts'
 import type { TroubleKind } from './actors/troublemaker.ts'
 import { Life } from './life.ts'
+import type { SeededRandom } from '@millrace/testing'
 import { NAMESPACES, STUCK_AFTER_MS } from './names.ts'
 import { Simulation } from './simulation.ts'
 import { Verification } from './verification.ts'
@@ -111,14 +112,25 @@ export class SeedRun {
   /** A broker may refuse to start when a call has failed under it, and for nothing else. */
   #onOpenFailed(life: Life, error: unknown): void {
     this.simulation.note(`open failed: ${String(error)} ${String((error as Error).cause ?? '')}`)
-    const isFull = life.wasFull && isBrokerError(error) && error.code === 'ERR_STORAGE_FULL'
-    if (!life.hasFaulted && !isFull) {
+    const code = isBrokerError(error) ? error.code : undefined
+    const isFull = life.wasFull && code === 'ERR_STORAGE_FULL'
+    const isRefused = this.#isRefusedForIdentity(code)
+    if (!life.hasFaulted && !isFull && !isRefused) {
       this.simulation.fail(
         new Error(`the broker does not start: ${String(error)}`, { cause: error }),
       )
     }
     freeDisk(life)
     this.#crash(life, life.random.chance(0.5))
+  }
+
+  /** The format cannot be read: refused by name, and nothing is touched until it is mended. */
+  #isRefusedForIdentity(code: ErrorCode | undefined): boolean {
+    const { coverage, damage } = this.simulation
+    if (code !== 'ERR_DATA_FORMAT' || !damage.definitions.isIdentityDamaged) return false
+    damage.definitions.mendIdentity()
+    coverage.add('directory refused')
+    return true
   }
 
   /** Runs one activity of the harness; false when the broker has stopped meanwhile. */
@@ -267,11 +279,24 @@ export class SeedRun {
     const life = new Life(this.simulation, random)
     if (random.chance(0.08)) damageLog(life)
     if (random.chance(0.04)) this.simulation.damage.damageJournal(random)
+    if (random.chance(0.08)) this.#damageDefinitions(random)
     if (random.chance(0.1)) jumpClock(life)
+  }
+
+  #damageDefinitions(random: SeededRandom): void {
+    const { coverage, damage } = this.simulation
+    const { definitions } = damage
+    const kind = random.pick(['identity', 'snapshot', 'log'] as const)
+    if (kind === 'identity' && definitions.damageIdentity(random)) coverage.add('damaged meta.json')
+    if (kind === 'snapshot' && definitions.damageSnapshot(random)) coverage.add('damaged snapshot')
+    if (kind === 'log' && definitions.damageLog(random)) coverage.add('damaged definitions')
+    if (kind !== 'identity' && !damage.mayDefinitionsBeLost)
+      coverage.add('definitions with one copy left')
   }
 
   /** The last processes: no fault, no crash; everything works and stays. */
   async #liveInPeace(): Promise<void> {
+    this.simulation.damage.definitions.mendIdentity()
     for (const number of [1, 2]) {
       const life = this.#newLife(-number)
       freeDisk(life)

@@ -31,7 +31,7 @@ const storageOf = (random: SeededRandom): StorageOptions => ({
   ballastBytes: random.pick([4, 16]) * KIB,
   openFilesMax: random.pick([8, 16, 64]),
   producerExpiryMs: 24 * 3_600_000,
-  producersPerLogMax: 10_000,
+  producersMax: 100_000,
   retentionCheckMs: 60_000,
 })
 

@@ -73,6 +73,7 @@ export class Simulation {
     const { counters } = this.world.disk
     const { coverage } = this
     const { sync, ...others } = counters.failures
+    coverage.add('damaged batch header', this.damage.prefixCount)
     coverage.add('torn write', counters.writesTorn)
     coverage.add(
       'lost directory entry',

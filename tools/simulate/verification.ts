@@ -57,9 +57,7 @@ export class Verification {
       const actual = readTopics(broker.listTopics(caller), (topic) =>
         broker.describeTopic(caller, topic),
       )
-      if (simulation.damage.wasJournalDamaged) {
-        for (const gone of simulation.metadata.adoptAll(namespace, actual)) this.#forget(gone)
-      }
+      if (simulation.damage.mayDefinitionsBeLost) this.#adoptAll(namespace, actual)
       for (const change of simulation.metadata.check(namespace, actual)) this.#onHappened(change)
     }
   }
@@ -67,10 +65,17 @@ export class Verification {
   #checkMissingNamespace(namespace: string): void {
     const { metadata, damage } = this.#life.simulation
     if (!metadata.namespaces.has(namespace)) return
-    if (!damage.wasJournalDamaged)
+    if (!damage.mayDefinitionsBeLost)
       throw new InvariantViolation('META', `namespace ${namespace} is gone`)
     metadata.namespaces.delete(namespace)
-    for (const gone of metadata.adoptAll(namespace, new Map())) this.#forget(gone)
+    this.#adoptAll(namespace, new Map())
+  }
+
+  /** Definitions are lost: what is there is what counts. */
+  #adoptAll(namespace: string, actual: ReadonlyMap<string, TopicState>): void {
+    const { history, metadata } = this.#life.simulation
+    for (const { topicId, partition } of metadata.adoptAll(namespace, actual))
+      history.forget(logName(topicId, partition))
   }
 
   #onHappened(change: TopicChange): void {

@@ -42,7 +42,7 @@ export class Administrator {
       const left = readTopics(broker.listTopics(caller), (topic) =>
         broker.describeTopic(caller, topic),
       )
-      if (simulation.damage.wasJournalDamaged) simulation.metadata.adoptAll(namespace, left)
+      if (simulation.damage.mayDefinitionsBeLost) simulation.metadata.adoptAll(namespace, left)
     }
     if (simulation.metadata.topics().length === 0) await this.#create('/', TOPIC_NAMES[0])
   }

@@ -89,7 +89,7 @@ export class Producer {
     const append = await this.#append(topic, handle, partition, true)
     while (append?.state === 'pending') await this.#life.pause(500)
     // Damage to the journal may have taken the partition itself.
-    if (this.#life.simulation.damage.wasJournalDamaged || this.#life.hasFaulted) return
+    if (this.#life.simulation.damage.mayDefinitionsBeLost || this.#life.hasFaulted) return
     if (append !== undefined && append.state !== 'acknowledged' && this.#life.fatal === undefined) {
       this.#life.simulation.violate(
         'I11',

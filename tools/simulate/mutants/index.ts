@@ -9,6 +9,7 @@ import { offsetReusedAfterCrash } from './offset-reused-after-crash.ts'
 import { damageTakenForTornTail } from './damage-taken-for-torn-tail.ts'
 import { checkpointWithoutSync } from './checkpoint-without-sync.ts'
 import { recoveredBytesNotSynced } from './recovered-bytes-not-synced.ts'
+import { snapshotTrustedUnchecked } from './snapshot-trusted-unchecked.ts'
 import type { Mutant } from './mutant.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -22,4 +23,5 @@ export const mutants: readonly Mutant[] = [
   damageTakenForTornTail,
   checkpointWithoutSync,
   recoveredBytesNotSynced,
+  snapshotTrustedUnchecked,
 ]
