@@ -61,6 +61,12 @@ export type { IdentityStorage } from './identity/identity-store.ts'
 export { systemPrincipal } from './identity/permission-authorizer.ts'
 export type { Decision, DecisionReason } from './identity/permission-authorizer.ts'
 export { volatileIdentityStorage } from './identity/volatile-storage.ts'
+export type {
+  BackupReport,
+  CareCounters,
+  ReportedRange,
+  StorageCheckReport,
+} from './care/reports.ts'
 export { openBroker } from './engine/open-broker.ts'
 export { createNodeEnvironment } from './environment/node-environment.ts'
 export { DEFAULT_NAMESPACE, NAME_BYTES_MAX, checkName, checkNamespace } from './names.ts'
@@ -76,6 +82,7 @@ export type {
   Connection,
   ConnectionLimits,
   Gateway,
+  PasswordScheme,
   Meters,
   Resource,
   Services,

@@ -2,7 +2,7 @@
  * What a protocol needs of its surroundings and gives in return (DESIGN 5). The native session and
  * every gateway are written against these types alone; sockets belong to the application.
  */
-import type { ErrorCode } from '@millrace/codec'
+import type { BrokerError, ErrorCode } from '@millrace/codec'
 import type { Broker, Principal, ReadLease } from '../engine/operations.ts'
 import type { TrafficCounters } from '../engine/traffic.ts'
 import type { Environment } from '../environment/environment.ts'
@@ -56,13 +56,23 @@ export interface Gateway {
 
 export type AuthenticationStep =
   | { readonly kind: 'challenge'; readonly bytes: Uint8Array }
-  | { readonly kind: 'principal'; readonly principal: Principal }
-  | { readonly kind: 'failure' }
+  | {
+      readonly kind: 'principal'
+      readonly principal: Principal
+      /** The broker's last word in the mechanism, which the peer checks. */
+      readonly finalBytes?: Uint8Array | undefined
+      /** Wall-clock time from which the principal has to show itself anew. */
+      readonly expiresAtMs?: number | undefined
+    }
+  /** The peer is told that it failed, never why; `error` when it should know, such as to wait. */
+  | { readonly kind: 'failure'; readonly error?: BrokerError | undefined }
 
 export interface AuthenticationContext {
   readonly remoteAddress: string
   readonly isTls: boolean
   readonly tlsPeer: TlsPeer | undefined
+  /** Where the peer came in. Missing: not beyond loopback. */
+  readonly localAddress?: string | undefined
   readonly namespace: string
 }
 
@@ -71,9 +81,17 @@ export interface AuthenticationExchange {
 }
 
 export interface Authenticator {
+  /** What any peer may be offered. */
   readonly mechanisms: readonly string[]
+  /** What this peer may choose from. */
+  mechanismsFor(context: AuthenticationContext): readonly string[]
   /** `undefined` when the mechanism is not offered to this peer. */
   begin(mechanism: string, context: AuthenticationContext): AuthenticationExchange | undefined
+}
+
+/** Turns a password into what is kept of it. Throws ERR_INVALID_ARGUMENT for a bad one. */
+export interface PasswordScheme {
+  derive(password: string): Promise<Readonly<Record<string, string>>>
 }
 
 export type Action = 'configure' | 'write' | 'read' | 'administer'
@@ -106,6 +124,8 @@ export interface Services {
   readonly broker: Broker
   readonly authenticator: Authenticator
   readonly authorizer: Authorizer
+  /** Without it no password can be set. */
+  readonly passwords?: PasswordScheme
   readonly environment: Environment
   readonly limits: ConnectionLimits
   /** Without one nothing is limited, nothing is counted. */

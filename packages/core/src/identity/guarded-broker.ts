@@ -146,6 +146,14 @@ export class GuardedBroker implements Broker {
     return this.#inner.watchTopic(handle, listener)
   }
 
+  async checkStorage(
+    caller: Caller,
+    request: Parameters<Broker['checkStorage']>[1],
+  ): ReturnType<Broker['checkStorage']> {
+    this.#check(caller, 'administer', brokerResource('storage'))
+    return await this.#inner.checkStorage(caller, request)
+  }
+
   status(): BrokerStatus {
     return this.#inner.status()
   }

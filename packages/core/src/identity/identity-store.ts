@@ -19,6 +19,7 @@ import { type User, type UserChange, checkUserChange, checkUserName, mergeUser }
 const USER = 'user/'
 const PERMISSION = 'permission/'
 const IDS = 'identity-ids'
+const SECRET = 'identity-secret'
 
 /** What this needs of the metadata. */
 export interface IdentityStorage {
@@ -157,6 +158,17 @@ export class IdentityStore {
       else this.#permissions.get(permission.user)?.delete(key)
       this.#revision += 1
       return after
+    })
+  }
+
+  /** A text that is made once and stays, for what must look the same after a restart. */
+  secret(make: () => string): Promise<string> {
+    return this.#storage.change(async (commit) => {
+      const known = this.#storage.get(SECRET) as { text: string } | undefined
+      if (known !== undefined) return known.text
+      const text = make()
+      await commit(new Map([[SECRET, { text }]]))
+      return text
     })
   }
 

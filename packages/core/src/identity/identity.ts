@@ -78,6 +78,11 @@ export class Identity {
     return this.#store.findUserOfCertificate(names)
   }
 
+  /** For authenticators: a text made once, kept with the users and shown to nobody. */
+  secret(make: () => string): Promise<string> {
+    return this.#store.secret(make)
+  }
+
   /** Throws ERR_NOT_AUTHORIZED. For what callers of the engine want to do beside its calls. */
   check(caller: Caller, action: Action, resource: Resource): void {
     checkAuthorized(this.authorizer, caller.principal, action, resource)
