@@ -38,6 +38,23 @@ export const BUFFER_BYTES_DEFAULT = 1024 * 1024 * 1024
 export const INBOUND_HELD_BYTES_TOLERATED = 256 * 1024
 export const SUBSCRIPTIONS_COUNT_DEFAULT = 1_000
 
+/** Connections of one address whose peers have not shown who they are. */
+export const STRANGERS_PER_ADDRESS_DEFAULT = 1_024
+/** What all such peers together may make us hold of unfinished frames. */
+export const STRANGER_BYTES_DEFAULT = 16 * 1024 * 1024
+
+/** A principal that was quiet may send or be sent this long's worth of bytes at once. */
+export const QUOTA_BURST_MS = 1_000
+/** A debt that would take longer to pay is cut to this, or one large batch could stop a peer for hours. */
+export const QUOTA_DEBT_MS_MAX = 30_000
+
+/** From this many principals on, those that are gone and owe nothing are forgotten. */
+export const QUOTA_LEDGERS_SWEPT_AT = 1_000
+
+/** How often memory and disk are looked at. */
+export const ALARM_LOOK_MS = 1_000
+export const DISK_FREE_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024
+
 /** Topics one connection may hold open. */
 export const HANDLES_COUNT_MAX = 10_000
 /** A longer wait of a long poll is cut to this. */
@@ -52,10 +69,23 @@ export const SUBSCRIPTION_HELD_BYTES = 16 * 1024 * 1024
 export const DELIVERY_BYTES_MIN = 16 * 1024
 export const CREDIT_BYTES_MAX = 0xffff_ffff
 
+/** From the first byte of a connection to its finished TLS handshake, and `limits.handshakeTime` at most. */
+export const TLS_HANDSHAKE_MS_MAX = 5_000
+/** How often the files of certificates are looked at. */
+export const CERTIFICATE_LOOK_MS = 1_000
+/** A certificate that lasts less is worth a warning. */
+export const CERTIFICATE_EXPIRY_WARNING_MS = 14 * 24 * 60 * 60 * 1_000
+
 export const HTTP_HEADER_BYTES_MAX = 8 * 1024
 export const HTTP_REQUEST_MS_MAX = 10_000
 export const HTTP_CONNECTIONS_COUNT_MAX = 256
 export const HTTP_URL_CHARACTERS_MAX = 2_048
+
+/** Topics on the page of metrics per object, and partitions of all of them. */
+export const METRIC_TOPICS_COUNT_DEFAULT = 1_000
+export const METRIC_PARTITIONS_COUNT_MAX = 50_000
+/** Made in one go; then the others have their turn. */
+export const METRIC_PARTITIONS_PER_TURN = 500
 
 export const SHUTDOWN_MS_DEFAULT = 30_000
 /** What a record of `pub` may hold: a line, or all of standard input. Brokers take no more. */

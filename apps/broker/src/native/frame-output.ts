@@ -23,6 +23,8 @@ export interface FrameOutputOptions {
   onOverflow(waitingBytes: number): void
   /** The connection does not take more, or takes more again. */
   onBlocked(isBlocked: boolean): void
+  /** A body is on its way: true to keep the next ones until `release`. */
+  onBodySent(bytes: number): boolean
 }
 
 export class FrameOutput {
@@ -32,7 +34,10 @@ export class FrameOutput {
   #current: OutgoingBody | undefined
   #frameBytesMax: number
   #waitingBytes: number
+  /** The connection takes nothing more for now. */
   #isBlocked: boolean
+  /** The next bodies have to wait, whatever the connection takes. */
+  #isHeld: boolean
   #isClosed: boolean
   #isEnding: boolean
   /** Set by every frame, cleared by the heartbeat. */
@@ -46,13 +51,14 @@ export class FrameOutput {
     this.#frameBytesMax = frameBytesMax
     this.#waitingBytes = 0
     this.#isBlocked = false
+    this.#isHeld = false
     this.#isClosed = false
     this.#isEnding = false
     this.hasSent = false
   }
 
   get isBlocked(): boolean {
-    return this.#isBlocked
+    return this.#isBlocked || this.#isHeld
   }
 
   get waitingBytes(): number {
@@ -102,7 +108,7 @@ export class FrameOutput {
     }
     const bodyBytes = head.length + (lease?.byteLength ?? 0)
     const isOneFrame = FRAME_HEADER_BYTES + bodyBytes <= this.#frameBytesMax
-    if (isOneFrame && this.#current === undefined && !this.#isBlocked) {
+    if (isOneFrame && this.#current === undefined && !this.isBlocked) {
       this.#sendWhole(opcode, channel, correlation, head, lease)
     } else {
       this.#enqueue(new OutgoingBody(opcode, channel, correlation, head, lease))
@@ -112,13 +118,20 @@ export class FrameOutput {
   /** The connection takes more again. */
   onDrain(): void {
     this.#isBlocked = false
-    this.#pump()
-    if (!this.#isBlocked) this.#options.onBlocked(false)
+    this.#goOn()
+  }
+
+  /** What was held may go. */
+  release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.#goOn()
   }
 
   /** Ends the connection after everything that stands in line. */
   end(): void {
     this.#isEnding = true
+    this.release()
     if (this.#current === undefined) this.#connection.end()
   }
 
@@ -147,6 +160,7 @@ export class FrameOutput {
     first.set(head, FRAME_HEADER_BYTES)
     this.write(first)
     if (lease !== undefined && !this.#connection.sendRange(lease)) this.#block()
+    this.#noteSent(bodyBytes)
   }
 
   #enqueue(body: OutgoingBody): void {
@@ -164,7 +178,7 @@ export class FrameOutput {
   }
 
   #pump(): void {
-    while (this.#current !== undefined && !this.#isBlocked && !this.#isClosed) {
+    while (this.#current !== undefined && !this.isBlocked && !this.#isClosed) {
       const body = this.#current
       this.hasSent = true
       if (!body.sendFrame(this.#connection, this.#frameBytesMax)) this.#block()
@@ -172,13 +186,27 @@ export class FrameOutput {
       this.#waitingBytes -= body.byteLength
       this.#options.memory.remove(body.byteLength)
       this.#current = this.#bodies.shift()
+      this.#noteSent(body.byteLength)
     }
     if (this.#isEnding && this.#current === undefined) this.#connection.end()
   }
 
+  #goOn(): void {
+    this.#pump()
+    if (!this.isBlocked) this.#options.onBlocked(false)
+  }
+
   #block(): void {
     if (this.#isBlocked) return
+    const wasBlocked = this.isBlocked
     this.#isBlocked = true
-    this.#options.onBlocked(true)
+    if (!wasBlocked) this.#options.onBlocked(true)
+  }
+
+  #noteSent(bytes: number): void {
+    if (!this.#options.onBodySent(bytes) || this.#isEnding || this.#isHeld) return
+    const wasBlocked = this.isBlocked
+    this.#isHeld = true
+    if (!wasBlocked) this.#options.onBlocked(true)
   }
 }

@@ -1,6 +1,6 @@
 /** The native protocol as a `Gateway` of core's contract. */
-import type { BrokerError } from '@millrace/codec'
-import type { Connection, Gateway, Services, Session } from '@millrace/core'
+import { type BrokerError, isBrokerError } from '@millrace/codec'
+import type { Connection, Gateway, Services, Session, StrangerPass } from '@millrace/core'
 import { BodyPool, encodeError } from '@millrace/protocol'
 import type { CoarseTimers } from '../net/coarse-timers.ts'
 import type { MemoryBudget } from '../net/memory-budget.ts'
@@ -14,6 +14,7 @@ export class NativeGateway implements Gateway {
   readonly #bodies = new BodyPool()
   readonly #sessions = new Set<NativeSession>()
   #onEmpty: (() => void) | undefined
+  #isListening = false
 
   constructor(settings: NativeSettings, timers: CoarseTimers, memory: MemoryBudget) {
     this.#settings = settings
@@ -26,6 +27,9 @@ export class NativeGateway implements Gateway {
   }
 
   accept(connection: Connection, services: Services): Session {
+    const pass = this.#admit(connection, services)
+    if (isBrokerError(pass)) return this.#turnAway(connection, services, pass)
+    this.#listenForAlarms(services)
     const session = new NativeSession(connection, {
       services,
       settings: this.#settings,
@@ -33,6 +37,7 @@ export class NativeGateway implements Gateway {
       memory: this.#memory,
       bodies: this.#bodies,
       onClosed: (closed) => this.#forget(closed),
+      pass,
     })
     this.#sessions.add(session)
     return session
@@ -53,8 +58,42 @@ export class NativeGateway implements Gateway {
     for (const session of this.#sessions) session.connection.destroy()
   }
 
+  #admit(connection: Connection, services: Services): StrangerPass | BrokerError | undefined {
+    try {
+      return services.strangers?.enter(connection.remoteAddress)
+    } catch (error) {
+      if (isBrokerError(error)) return error
+      throw error
+    }
+  }
+
+  #turnAway(connection: Connection, services: Services, error: BrokerError): Session {
+    services.meters?.countError(error.code)
+    const { remoteAddress: peer } = connection
+    const { code, message: reason } = error
+    services.environment.log.warn('native.connection-refused', { peer, code, reason })
+    connection.write(this.refusal(error))
+    connection.end()
+    return deaf
+  }
+
+  #listenForAlarms({ alarms }: Services): void {
+    if (this.#isListening) return
+    this.#isListening = true
+    alarms?.onChange((isThrottling) => {
+      for (const session of this.#sessions) session.throttlePublisher(isThrottling)
+    })
+  }
+
   #forget(session: NativeSession): void {
     this.#sessions.delete(session)
     if (this.#sessions.size === 0) this.#onEmpty?.()
   }
+}
+
+/** Behind a connection that only waits for its last words to be written. */
+const deaf: Session = {
+  onData: () => undefined,
+  onDrain: () => undefined,
+  onClosed: () => undefined,
 }

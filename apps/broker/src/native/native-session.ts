@@ -7,7 +7,7 @@
  * up, so nothing here grows with what a peer sends.
  */
 import { BrokerError, isBrokerError } from '@millrace/codec'
-import type { Connection, Services, Session } from '@millrace/core'
+import type { Connection, QuotaUse, Services, Session, StrangerPass } from '@millrace/core'
 import {
   ASSEMBLIES_COUNT_MAX,
   encodeGoAway,
@@ -28,6 +28,7 @@ import { Heartbeat } from './heartbeat.ts'
 import type { Handshake } from './handlers/connect.ts'
 import { isSilentProduce } from './handlers/produce.ts'
 import type { OpenSession } from './open-session.ts'
+import { QuotaGate } from './quota-gate.ts'
 import { checkRequest, findHandler } from './request-table.ts'
 import { checkTransition, type SessionState } from './session-state.ts'
 
@@ -46,10 +47,12 @@ export interface SessionSurroundings {
   readonly bodies: BodyPool
   readonly memory: MemoryBudget
   readonly onClosed: (session: NativeSession) => void
+  /** Until the peer has shown who it is. */
+  readonly pass: StrangerPass | undefined
 }
 
 /** Why a session does not read at the moment; several may hold at once. */
-export const Suspension = { ENGINE: 1, OUTPUT: 2, HANDSHAKE: 4 } as const
+export const Suspension = { ENGINE: 1, OUTPUT: 2, HANDSHAKE: 4, QUOTA: 8, ALARM: 16 } as const
 export type Suspension = (typeof Suspension)[keyof typeof Suspension]
 
 const CLOSE_REASON_GOING_AWAY = new BrokerError('ERR_GOING_AWAY')
@@ -71,6 +74,8 @@ export class NativeSession implements Session {
   #hasReceived: boolean
   #pingCount: number
   #heldBytes: number
+  #quota: QuotaGate | undefined
+  #isPublisher: boolean
   #closeRequest: { readonly channel: number; readonly correlation: number } | undefined
 
   constructor(connection: Connection, surroundings: SessionSurroundings) {
@@ -85,6 +90,7 @@ export class NativeSession implements Session {
       memory: surroundings.memory,
       onOverflow: (bytes) => this.#cutOff(new BrokerError('ERR_SLOW_CONSUMER', [bytes])),
       onBlocked: (isBlocked) => this.#handleBlocked(isBlocked),
+      onBodySent: (bytes) => this.#quota?.sent(bytes) ?? false,
     })
     this.#decoder = new FrameDecoder({
       frameBytesMax: HANDSHAKE_FRAME_BYTES_MAX,
@@ -105,6 +111,8 @@ export class NativeSession implements Session {
     this.#hasReceived = true
     this.#pingCount = 0
     this.#heldBytes = 0
+    this.#quota = undefined
+    this.#isPublisher = false
     this.#closeRequest = undefined
   }
 
@@ -131,6 +139,7 @@ export class NativeSession implements Session {
     try {
       this.#decoder.push(chunk)
       this.#accountForInput()
+      this.#quota?.received(chunk.length)
     } catch (error) {
       this.fail(error, 0, 0)
     }
@@ -151,6 +160,7 @@ export class NativeSession implements Session {
     this.#state = checkTransition(this.#state, 'open')
     this.#open = open
     this.#handshakeTimer?.cancel()
+    this.#surroundings.pass?.release()
     const { bodyBytesMax } = this.services.limits
     this.#decoder.setLimits({ frameBytesMax, bodyBytesMax, assembliesMax: ASSEMBLIES_COUNT_MAX })
     this.output.setFrameBytesMax(frameBytesMax)
@@ -204,6 +214,30 @@ export class NativeSession implements Session {
     this.finishIfIdle()
   }
 
+  /** From now on the session keeps to the quotas of its principal. */
+  keepTo(use: QuotaUse): void {
+    this.#quota = new QuotaGate(use, this.#surroundings.timers, {
+      onInput: (isHeld) => {
+        if (isHeld) this.suspend(Suspension.QUOTA)
+        else this.resume(Suspension.QUOTA)
+      },
+      onOutputReleased: () => this.output.release(),
+    })
+  }
+
+  /** The peer sends records: while an alarm throttles it is not read on. */
+  notePublisher(): void {
+    if (this.#isPublisher) return
+    this.#isPublisher = true
+    if (this.services.alarms?.isThrottling === true) this.suspend(Suspension.ALARM)
+  }
+
+  throttlePublisher(isThrottling: boolean): void {
+    if (!this.#isPublisher) return
+    if (isThrottling) this.suspend(Suspension.ALARM)
+    else this.resume(Suspension.ALARM)
+  }
+
   /** After every answer: a session that is on its way out may be done. */
   finishIfIdle(): void {
     if (this.#state !== 'closing' && this.#state !== 'draining') return
@@ -223,6 +257,7 @@ export class NativeSession implements Session {
   fail(error: unknown, channel: number, correlation: number): void {
     if (this.#state === 'closed') return
     const known = isBrokerError(error) ? error : this.#internalError(error)
+    this.services.meters?.countError(known.code)
     this.output.sendError(known, channel, correlation)
     // A request that crossed our GO_AWAY is refused, but those before it still get their answers.
     const isLate = known.code === 'ERR_GOING_AWAY' && this.#state === 'draining'
@@ -273,6 +308,7 @@ export class NativeSession implements Session {
     const heldBytes = this.#state === 'closed' ? 0 : this.#decoder.allocatedBytes
     memory.add(heldBytes - this.#heldBytes)
     this.#heldBytes = heldBytes
+    this.#surroundings.pass?.hold(heldBytes)
     if (!memory.isExceeded || heldBytes <= INBOUND_HELD_BYTES_TOLERATED) return
     const what = 'bytes of unfinished requests, all connections together'
     this.fail(new BrokerError('ERR_LIMIT_EXCEEDED', [memory.bytesMax, what]), 0, 0)
@@ -322,6 +358,7 @@ export class NativeSession implements Session {
   }
 
   #cutOff(error: BrokerError): void {
+    this.services.meters?.countError(error.code)
     this.#logEnd(error)
     this.#release()
     this.connection.destroy()
@@ -339,6 +376,8 @@ export class NativeSession implements Session {
     this.#decoder.suspend()
     this.#surroundings.memory.remove(this.#heldBytes)
     this.#heldBytes = 0
+    this.#quota?.close()
+    this.#surroundings.pass?.release()
     this.#handshakeTimer?.cancel()
     this.#heartbeat?.stop()
     this.#open?.subscriptions.closeAll()

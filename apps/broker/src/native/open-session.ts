@@ -1,6 +1,6 @@
 /** What a session has once its peer is known: everything the requests of an open session work on. */
 import { compressionCodecs } from '@millrace/codec'
-import type { Caller, EngineSession } from '@millrace/core'
+import type { Caller, EngineSession, Services, SessionOptions } from '@millrace/core'
 import { FetchQueue } from './fetch-queue.ts'
 import { HandleTable } from './handle-table.ts'
 import { type NativeSession, Suspension } from './native-session.ts'
@@ -22,6 +22,9 @@ const codecNumbers = (names: readonly string[]): number[] =>
     .filter(([name]) => name === 'none' || names.includes(name))
     .map(([, codec]) => codec)
 
+const trafficOf = ({ meters }: Services): Pick<SessionOptions, 'traffic'> =>
+  meters === undefined ? {} : { traffic: meters.traffic('native') }
+
 export const createOpenSession = (
   session: NativeSession,
   caller: Caller,
@@ -34,6 +37,7 @@ export const createOpenSession = (
     inFlightCountMax: limits.inFlightCountMax,
     inFlightBytesMax: limits.inFlightBytesMax,
     codecs: codecNumbers(codecs),
+    ...trafficOf(services),
     onCompletions: (completions, count) => intake.onCompletions(completions, count),
     onWritable: () => intake.onWritable(),
   })

@@ -3,6 +3,7 @@ export class ConnectionCounter {
   readonly countMax: number
   #count = 0
   #nextId = 1
+  #refusedCount = 0
 
   constructor(countMax: number) {
     this.countMax = countMax
@@ -12,9 +13,20 @@ export class ConnectionCounter {
     return this.#count
   }
 
+  get acceptedCount(): number {
+    return this.#nextId - 1
+  }
+
+  get refusedCount(): number {
+    return this.#refusedCount
+  }
+
   /** The id of a new connection, or `undefined` when there are enough. */
   enter(): number | undefined {
-    if (this.#count >= this.countMax) return undefined
+    if (this.#count >= this.countMax) {
+      this.#refusedCount += 1
+      return undefined
+    }
     this.#count += 1
     return this.#nextId++
   }

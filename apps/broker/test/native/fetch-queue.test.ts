@@ -28,6 +28,7 @@ beforeEach(() => {
     memory: new MemoryBudget(1 << 30),
     onOverflow: () => undefined,
     onBlocked: () => undefined,
+    onBodySent: () => false,
   })
   queue = new FetchQueue({
     engine: { fetch } as unknown as EngineSession,

@@ -25,6 +25,7 @@ beforeEach(() => {
     memory,
     onOverflow: (bytes) => overflows.push(bytes),
     onBlocked: (isBlocked) => blocked.push(isBlocked),
+    onBodySent: () => false,
   })
 })
 

@@ -21,6 +21,7 @@ beforeEach(() => {
     memory: new MemoryBudget(1 << 30),
     onOverflow: () => undefined,
     onBlocked: () => undefined,
+    onBodySent: () => false,
   })
   set = new SubscriptionSet(engine, output, 3)
 })

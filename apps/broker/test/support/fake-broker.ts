@@ -3,26 +3,28 @@
  * that can be held back. It checks nothing that the real engine's own tests check.
  */
 import { batchNextOffset, batchRecordCount, BrokerError, writeBatchPrefix } from '@millrace/codec'
-import type {
-  AppendCompletion,
-  AppendOperation,
-  Broker,
-  BrokerStatus,
-  Caller,
-  Cancellable,
-  EngineSession,
-  FetchOperation,
-  OffsetAnswer,
-  PartitionSubscription,
-  ReadLease,
-  ReadResult,
-  SessionOptions,
-  SubscribeOperation,
-  SubscriptionSink,
-  TopicDescription,
-  TopicEvent,
-  TopicHandle,
-  TopicSettings,
+import {
+  type AppendCompletion,
+  type AppendOperation,
+  type Broker,
+  type BrokerStatus,
+  type Caller,
+  type Cancellable,
+  type EngineSession,
+  type FetchOperation,
+  type OffsetAnswer,
+  type PartitionSubscription,
+  type ReadLease,
+  type ReadResult,
+  type SessionOptions,
+  type SubscribeOperation,
+  type SubscriptionSink,
+  type TopicDescription,
+  type TopicEvent,
+  type TopicHandle,
+  type TopicInspection,
+  type TopicSettings,
+  TrafficCounters,
 } from '@millrace/core'
 
 const settings: TopicSettings = {
@@ -219,6 +221,13 @@ export class FakeBroker implements Broker {
     const { watchers } = this.find(handle.topic)
     watchers.add(listener)
     return { cancel: () => watchers.delete(listener) }
+  }
+
+  *inspectTopics(): Iterable<TopicInspection> {
+    for (const [topic, { handle }] of this.topics) {
+      const { partitions } = this.describeTopic({} as Caller, topic)
+      yield { namespace: handle.namespace, topic, traffic: new TrafficCounters(), partitions }
+    }
   }
 
   status(): BrokerStatus {
@@ -447,6 +456,7 @@ const zeroCounters = {
   indexesRebuilt: 0,
   syncMsP50: 0,
   syncMsP99: 0,
+  syncDurations: { boundsMs: [], counts: [0], totalMs: 0 },
 }
 
 export const nextOffsetOf = (batch: Uint8Array): number => batchNextOffset(batch, 0)

@@ -104,6 +104,8 @@ const accept = (
   principal: Principal,
   correlation: number,
 ): void => {
+  const use = session.services.quotas?.open(principal)
+  if (use !== undefined) session.keepTo(use)
   const connected = agree(session, handshake)
   if (session.state === 'handshake') {
     session.output.send(Opcode.CONNECTED, 0, correlation, encodeConnected(connected))

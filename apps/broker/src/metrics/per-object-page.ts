@@ -1,0 +1,148 @@
+/**
+ * `/metrics/per-object`: figures of single topics and partitions, on a page of their own because their
+ * number is the users' choice, and what scrapes often should not pay for it.
+ *
+ * Written here and not by a library: a page of many thousands of lines is made in pieces, with the
+ * event loop's other work between them.
+ */
+import type { PartitionDescription, TopicInspection } from '@millrace/core'
+import { METRIC_PARTITIONS_COUNT_MAX, METRIC_PARTITIONS_PER_TURN } from '../limits.ts'
+
+export interface ObjectRow {
+  readonly name: string
+  readonly kind: 'counter' | 'gauge'
+  readonly help: string
+}
+
+interface TopicRow extends ObjectRow {
+  readonly read: (topic: TopicInspection) => number
+}
+
+interface PartitionRow extends ObjectRow {
+  readonly read: (partition: PartitionDescription) => number
+}
+
+const topicRows: readonly TopicRow[] = [
+  {
+    name: 'millrace_topic_messages_received_total',
+    kind: 'counter',
+    help: 'Records taken from producers.',
+    read: ({ traffic }) => traffic.recordsIn,
+  },
+  {
+    name: 'millrace_topic_received_bytes_total',
+    kind: 'counter',
+    help: 'Bytes of the batches that were taken.',
+    read: ({ traffic }) => traffic.bytesIn,
+  },
+  {
+    name: 'millrace_topic_messages_delivered_total',
+    kind: 'counter',
+    help: 'Records given to consumers, by their offsets.',
+    read: ({ traffic }) => traffic.recordsOut,
+  },
+  {
+    name: 'millrace_topic_delivered_bytes_total',
+    kind: 'counter',
+    help: 'Bytes of the batches that were given.',
+    read: ({ traffic }) => traffic.bytesOut,
+  },
+]
+
+const partitionRows: readonly PartitionRow[] = [
+  {
+    name: 'millrace_topic_log_bytes',
+    kind: 'gauge',
+    help: 'Bytes of a partition.',
+    read: ({ bytes }) => bytes,
+  },
+  {
+    name: 'millrace_topic_earliest_offset',
+    kind: 'gauge',
+    help: 'The first offset that can be read.',
+    read: ({ earliest }) => earliest,
+  },
+  {
+    name: 'millrace_topic_next_offset',
+    kind: 'gauge',
+    help: 'The offset of the next record.',
+    read: ({ next }) => next,
+  },
+]
+
+const leftOut: ObjectRow = {
+  name: 'millrace_topics_left_out',
+  kind: 'gauge',
+  help: 'Topics that are not on this page, because it has enough.',
+}
+
+/** For the documents. */
+export const objectTable: readonly ObjectRow[] = [...topicRows, ...partitionRows, leftOut]
+
+export interface PerObjectOptions {
+  readonly topics: Iterable<TopicInspection>
+  readonly topicsMax: number
+  /** Resolves after the other work of the event loop had its turn. */
+  readonly pause: () => Promise<void>
+}
+
+export const formatPerObjectPage = async (options: PerObjectOptions): Promise<string> => {
+  const { topics, topicsMax, pause } = options
+  const page = new PerObjectPage(topicsMax)
+  let sincePause = 0
+  for (const topic of topics) {
+    page.add(topic)
+    sincePause += 1 + topic.partitions.length
+    if (sincePause < METRIC_PARTITIONS_PER_TURN) continue
+    sincePause = 0
+    await pause()
+  }
+  return page.toString()
+}
+
+class PerObjectPage {
+  readonly #topicsMax: number
+  readonly #topicLines = topicRows.map(headOf)
+  readonly #partitionLines = partitionRows.map(headOf)
+  #topicCount = 0
+  #partitionCount = 0
+  #leftOutCount = 0
+
+  constructor(topicsMax: number) {
+    this.#topicsMax = topicsMax
+  }
+
+  add(topic: TopicInspection): void {
+    const partitionCount = this.#partitionCount + topic.partitions.length
+    if (this.#topicCount >= this.#topicsMax || partitionCount > METRIC_PARTITIONS_COUNT_MAX) {
+      this.#leftOutCount += 1
+      return
+    }
+    this.#topicCount += 1
+    this.#partitionCount = partitionCount
+    const labels = `namespace="${escapeLabel(topic.namespace)}",topic="${escapeLabel(topic.topic)}"`
+    topicRows.forEach(({ name, read }, row) => {
+      this.#topicLines[row] += `${name}{${labels}} ${read(topic)}\n`
+    })
+    for (const partition of topic.partitions) this.#addPartition(labels, partition)
+  }
+
+  toString(): string {
+    const { name } = leftOut
+    const lines = [...this.#topicLines, ...this.#partitionLines]
+    return `${lines.join('')}${headOf(leftOut)}${name} ${this.#leftOutCount}\n`
+  }
+
+  #addPartition(labels: string, partition: PartitionDescription): void {
+    partitionRows.forEach(({ name, read }, row) => {
+      const where = `{${labels},partition="${partition.partition}"}`
+      this.#partitionLines[row] += `${name}${where} ${read(partition)}\n`
+    })
+  }
+}
+
+const headOf = ({ name, kind, help }: ObjectRow): string =>
+  `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`
+
+const escapeLabel = (text: string): string =>
+  text.replace(/[\\"\n]/g, (character) => (character === '\n' ? '\\n' : `\\${character}`))
