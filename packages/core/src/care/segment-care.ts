@@ -6,9 +6,8 @@
  * compaction: what changed meanwhile is left alone and looked at another time.
  */
 import type { DiskFile } from '../environment/disk.ts'
-import { mayFollow } from '../log/batch-walk.ts'
 import { describeError, hasErrorCode } from '../log/disk-errors.ts'
-import type { Log } from '../log/log.ts'
+import type { Log, OffsetRange } from '../log/log.ts'
 import type { Segment } from '../log/segment.ts'
 import { readWholeFile, removeIfThere, writeRebuildable } from '../log/small-file.ts'
 import type { CareAccess } from './care-access.ts'
@@ -82,7 +81,8 @@ export class SegmentCare {
       endOffset: log.endOf(segment),
       sidecar: given,
       indexes,
-      follows: (base, expected) => mayFollow(log, base, expected),
+      follows: (base, expected) => base === expected,
+      isKnownGap: (from, to) => (log.gapAt(from)?.to ?? -1) >= to,
       pace,
     }
     const findings = await this.#checkFile(segment, checked)
@@ -102,6 +102,18 @@ export class SegmentCare {
     if (settled && findings.sums !== undefined)
       await this.#writeSidecar(segment, findings.bytes, findings.sums, isStill)
     return outcome
+  }
+
+  /** The segments that the log began with are gone, and nobody has said so yet. */
+  noteLostFront(log: Log): OffsetRange | undefined {
+    const [first] = log.segments
+    const from = log.earliestOffset
+    const to = first?.baseOffset ?? from
+    if (first === undefined || log.isVolatile || to <= from || log.gapAt(from) !== undefined)
+      return undefined
+    this.rangesDamaged++
+    this.#access.putAside(log, first, { from, to })
+    return { from, to }
   }
 
   #watch(log: Log, segment: Segment): () => boolean {

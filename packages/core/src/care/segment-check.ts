@@ -44,6 +44,8 @@ export interface CheckedSegment {
   readonly indexes: IndexCheck | undefined
   /** Whether a batch may begin at `base` behind one that ends at `expected`. */
   follows(base: number, expected: number): boolean
+  /** Whether it is no news that nothing is there. */
+  isKnownGap(from: number, to: number): boolean
   /** Called for so many bytes that were read; waits, yields, or throws to give up. */
   pace(bytes: number): Promise<void>
 }
@@ -76,6 +78,8 @@ class SegmentCheck {
   readonly #segment: CheckedSegment
   readonly #sums: BlockSums
   readonly #damage: DamagedRange[] = []
+  /** Epochs out of line: of two neighbours either may be wrong, and a sidecar knows better. */
+  readonly #doubts: DamagedRange[] = []
   readonly #starts: BlockStarts
   #window = new Uint8Array(0)
   #position = 0
@@ -95,7 +99,7 @@ class SegmentCheck {
   }
 
   async run(): Promise<SegmentFindings> {
-    const { endOffset, bytes, follows } = this.#segment
+    const { endOffset, bytes, isKnownGap } = this.#segment
     let wanted = CHECK_WINDOW_BYTES
     while (this.#expected < endOffset && this.#position < bytes) {
       const view = await this.#read(wanted)
@@ -108,7 +112,7 @@ class SegmentCheck {
       }
     }
     this.#noteEpoch(undefined)
-    if (this.#expected < endOffset && !follows(endOffset, this.#expected))
+    if (this.#expected < endOffset && !isKnownGap(this.#expected, endOffset))
       this.#note('missing', this.#expected, endOffset, this.#position, this.#position)
     return this.#findings()
   }
@@ -181,7 +185,7 @@ class SegmentCheck {
     if (last === undefined) return
     const isTooLow = last.epoch < this.#epoch
     const isTooHigh = next !== undefined && next.epoch < last.epoch && next.epoch >= this.#epoch
-    if (isTooLow || isTooHigh) this.#note('epoch', last.from, last.to, last.position, last.end)
+    if (isTooLow || isTooHigh) this.#doubts.push({ kind: 'epoch', ...rangeOf(last) })
     else this.#epoch = last.epoch
   }
 
@@ -194,6 +198,7 @@ class SegmentCheck {
     const bytes = this.#position
     const sums = this.#sums.take(bytes)
     const sidecar = await this.#compare(sums, bytes)
+    if (this.#segment.sidecar?.segmentBytes !== bytes) this.#damage.push(...this.#doubts)
     const isGood = this.#damage.length === 0
     return {
       batches: this.#batches,
@@ -229,6 +234,13 @@ class SegmentCheck {
       this.#note('prefix', batch.from, batch.to, batch.position, batch.end)
   }
 }
+
+const rangeOf = ({ from, to, position, end }: Batch): Omit<DamagedRange, 'kind'> => ({
+  from,
+  to,
+  position,
+  end,
+})
 
 interface Walked {
   /** Good bytes at the front. */

@@ -51,6 +51,7 @@ const check = async (
       sidecar: undefined,
       indexes: undefined,
       follows: (base, expected) => base === expected,
+      isKnownGap: () => false,
       pace: () => Promise.resolve(),
       ...changed,
     })
