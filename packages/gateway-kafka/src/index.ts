@@ -1,2 +1,3 @@
 /** Kafka's wire protocol in front of the engine. */
-export {}
+export { KafkaGateway } from './kafka-gateway.ts'
+export type { KafkaSettings, SharedMemory } from './kafka-settings.ts'

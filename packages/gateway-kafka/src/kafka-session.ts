@@ -1,0 +1,321 @@
+/**
+ * One peer of the Kafka protocol: bytes to requests to handlers, answers in the order of the requests
+ * and what happens when something fails. Knows no API's meaning; those stand in `handlers/`.
+ *
+ * Invariants: after the end nothing is handled and nothing is sent; reading stops while the engine,
+ * the peer or a rare request holds things up, so nothing here grows with what a peer sends; an error
+ * that is not part of a response closes the connection, because the protocol has no other way.
+ */
+import { BrokerError, isBrokerError } from '@millrace/codec'
+import type { Connection, Principal, Services, Session, TimerHandle } from '@millrace/core'
+import { type Answer, AnswerQueue } from './answer-queue.ts'
+import { Authentication } from './authentication.ts'
+import { FrameDecoder } from './frame-decoder.ts'
+import { handleFrame } from './handle-frame.ts'
+import type { KafkaSettings } from './kafka-settings.ts'
+import {
+  HANDSHAKE_FRAME_BYTES_MAX,
+  PROGRESS_BYTES_MIN,
+  PROGRESS_MS_MAX,
+  REQUEST_HEAD_BYTES_MAX,
+} from './limits.ts'
+import { MessageWriter } from './message-writer.ts'
+import { createOpenSession, type OpenSession } from './open-session.ts'
+import { Suspension } from './suspension.ts'
+
+export interface SessionSurroundings {
+  readonly services: Services
+  readonly settings: KafkaSettings
+  readonly onClosed: (session: KafkaSession) => void
+}
+
+/** Answers leave when they are at least this much, or when there are no more of them. */
+const GATHERED_BYTES_MAX = 64 * 1024
+
+export class KafkaSession implements Session {
+  readonly connection: Connection
+  readonly services: Services
+  readonly settings: KafkaSettings
+  readonly authentication: Authentication
+  readonly #surroundings: SessionSurroundings
+  readonly #decoder: FrameDecoder
+  readonly #answers = new AnswerQueue()
+  readonly #writer = new MessageWriter()
+  #open: OpenSession | undefined
+  #handshakeTimer: TimerHandle | undefined
+  #progressTimer: TimerHandle | undefined
+  #expiryTimer: TimerHandle | undefined
+  #suspensions: number
+  #receivedBytes: number
+  #heldBytes: number
+  #isPumping: boolean
+  #isDraining: boolean
+  #isClosed: boolean
+  #lastError: BrokerError | undefined
+
+  constructor(connection: Connection, surroundings: SessionSurroundings) {
+    const { services, settings } = surroundings
+    this.connection = connection
+    this.services = services
+    this.settings = settings
+    this.authentication = new Authentication(services, connection, settings.namespace)
+    this.#surroundings = surroundings
+    this.#decoder = new FrameDecoder({
+      bytesMax: HANDSHAKE_FRAME_BYTES_MAX,
+      onFrame: (bytes, from, to, isOwned) => handleFrame(this, bytes, from, to, isOwned),
+    })
+    this.#open = undefined
+    this.#progressTimer = undefined
+    this.#expiryTimer = undefined
+    this.#suspensions = 0
+    this.#receivedBytes = 0
+    this.#heldBytes = 0
+    this.#isPumping = false
+    this.#isDraining = false
+    this.#isClosed = false
+    this.#lastError = undefined
+    const { handshakeMsMax } = services.limits
+    this.#handshakeTimer = services.environment.timers.after(handshakeMsMax, () =>
+      this.fail(new BrokerError('ERR_HANDSHAKE_TIMEOUT', [handshakeMsMax])),
+    )
+    void this.#loginWithoutWords()
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  get isOpen(): boolean {
+    return this.#open !== undefined
+  }
+
+  /** Only for requests of a peer that is known. */
+  get open(): OpenSession {
+    if (this.#open === undefined) throw new BrokerError('ERR_NOT_AUTHENTICATED')
+    return this.#open
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.#isClosed) return
+    this.#receivedBytes += chunk.length
+    try {
+      this.#decoder.push(chunk)
+    } catch (error) {
+      this.fail(error)
+    }
+    this.#watchProgress()
+  }
+
+  onDrain(): void {
+    this.pump()
+    this.resume(Suspension.OUTPUT)
+  }
+
+  onClosed(): void {
+    this.#release()
+    this.#surroundings.onClosed(this)
+  }
+
+  /** The peer is known, or has shown again who it is. */
+  enterOpen(principal: Principal, lifetimeMs: number): void {
+    this.#open?.close()
+    this.#handshakeTimer?.cancel()
+    this.#handshakeTimer = undefined
+    const { bodyBytesMax } = this.services.limits
+    this.#decoder.setBytesMax(bodyBytesMax + REQUEST_HEAD_BYTES_MAX)
+    this.#watchExpiry(lifetimeMs)
+    const caller = { principal, namespace: this.settings.namespace }
+    this.#open = createOpenSession(this.services, caller, {
+      onEngineFull: (isFull) => {
+        if (isFull) this.suspend(Suspension.ENGINE)
+        else this.resume(Suspension.ENGINE)
+      },
+      onSettled: () => this.pump(),
+      onUnheardFailure: (error) => this.fail(error),
+    })
+  }
+
+  /** A request that nothing may overtake: no more is read until `endControl`. */
+  beginControl(answer: Answer): void {
+    this.suspend(Suspension.REQUEST)
+    this.enqueue(answer)
+  }
+
+  endControl(): void {
+    this.resume(Suspension.REQUEST)
+  }
+
+  enqueue(answer: Answer): void {
+    this.#answers.push(answer)
+    if (this.#answers.length >= this.services.limits.inFlightCountMax) {
+      this.suspend(Suspension.WINDOW)
+    }
+    this.pump()
+  }
+
+  /** Sends the answers that are ready and whose turn it is. */
+  pump(): void {
+    if (this.#isPumping || this.#isClosed) return
+    this.#isPumping = true
+    try {
+      this.#sendReady()
+    } catch (error) {
+      this.#writer.discard()
+      this.fail(error)
+    } finally {
+      this.#isPumping = false
+    }
+    if (this.#answers.length < this.services.limits.inFlightCountMax) {
+      this.resume(Suspension.WINDOW)
+    }
+    if (this.#lastError !== undefined && this.#answers.length === 0) this.fail(this.#lastError)
+    this.#finishIfIdle()
+  }
+
+  /** The broker stops: what is in flight is answered, then the connection ends. */
+  drain(): void {
+    if (this.#isClosed || this.#isDraining) return
+    this.#isDraining = true
+    this.#decoder.suspend()
+    this.connection.pause()
+    this.#answers.hurry()
+    this.#finishIfIdle()
+  }
+
+  /** The one place where an error ends a connection. */
+  fail(error: unknown): void {
+    if (this.#isClosed) return
+    const known = isBrokerError(error) ? error : this.#internalError(error)
+    this.#logEnd(known)
+    this.end()
+  }
+
+  /** Ends after what was answered is written. */
+  end(): void {
+    if (this.#isClosed) return
+    this.#release()
+    this.connection.end()
+  }
+
+  /** For an error that the peer is told of first. */
+  endAfterAnswer(error: BrokerError): void {
+    this.#lastError = error
+  }
+
+  suspend(reason: Suspension): void {
+    if (this.#isClosed) return
+    this.#suspensions |= reason
+    this.#decoder.suspend()
+    this.connection.pause()
+  }
+
+  resume(reason: Suspension): void {
+    if ((this.#suspensions & reason) === 0) return
+    this.#suspensions &= ~reason
+    if (this.#suspensions !== 0 || this.#isClosed || this.#isDraining) return
+    try {
+      this.#decoder.resume()
+    } catch (error) {
+      this.fail(error)
+      return
+    }
+    if (this.#suspensions === 0) this.connection.resume()
+  }
+
+  #sendReady(): void {
+    while ((this.#suspensions & Suspension.OUTPUT) === 0) {
+      const hasWritten = this.#answers.writeNext(this.#writer)
+      const { gatheredBytes } = this.#writer
+      if (gatheredBytes > 0 && (!hasWritten || gatheredBytes >= GATHERED_BYTES_MAX)) {
+        if (!this.#writer.sendTo(this.connection)) this.suspend(Suspension.OUTPUT)
+      }
+      if (!hasWritten || this.#isClosed) return
+    }
+  }
+
+  #finishIfIdle(): void {
+    if (!this.#isDraining || this.#answers.length > 0) return
+    if ((this.#open?.intake.count ?? 0) === 0) this.end()
+    else this.#answers.hurry()
+  }
+
+  async #loginWithoutWords(): Promise<void> {
+    this.suspend(Suspension.LOGIN)
+    try {
+      const outcome = await this.authentication.withoutWords()
+      if (this.#isClosed) return
+      if (outcome?.principal !== undefined) this.enterOpen(outcome.principal, outcome.lifetimeMs)
+    } catch (error) {
+      this.fail(error)
+    } finally {
+      this.resume(Suspension.LOGIN)
+    }
+  }
+
+  /** A login that is not renewed in time ends with the connection. */
+  #watchExpiry(lifetimeMs: number): void {
+    this.#expiryTimer?.cancel()
+    if (lifetimeMs <= 0) return
+    this.#expiryTimer = this.services.environment.timers.after(lifetimeMs, () =>
+      this.fail(new BrokerError('ERR_CREDENTIALS_EXPIRED')),
+    )
+  }
+
+  /** Who begins a request goes on with it: half of one holds memory. */
+  #watchProgress(): void {
+    this.#accountForInput()
+    if (this.#progressTimer !== undefined || this.#isClosed) return
+    if (this.#decoder.filledBytes === 0) return
+    const before = this.#receivedBytes
+    this.#progressTimer = this.services.environment.timers.after(PROGRESS_MS_MAX, () => {
+      this.#progressTimer = undefined
+      const received = this.#receivedBytes - before
+      const isStalled = this.#decoder.filledBytes > 0 && received < PROGRESS_BYTES_MIN
+      if (isStalled && this.#suspensions === 0) {
+        this.fail(new BrokerError('ERR_HEARTBEAT_TIMEOUT', [PROGRESS_MS_MAX]))
+      } else {
+        this.#watchProgress()
+      }
+    })
+  }
+
+  /** What the decoder holds of unfinished requests counts for the whole process. */
+  #accountForInput(): void {
+    const { memory } = this.settings
+    if (memory === undefined) return
+    const heldBytes = this.#isClosed ? 0 : this.#decoder.heldBytes
+    memory.add(heldBytes - this.#heldBytes)
+    this.#heldBytes = heldBytes
+    if (!memory.isExceeded || heldBytes <= memory.toleratedBytes) return
+    const what = 'bytes of unfinished requests, all connections together'
+    this.fail(new BrokerError('ERR_LIMIT_EXCEEDED', [memory.bytesMax, what]))
+  }
+
+  #internalError(error: unknown): BrokerError {
+    const detail = error as { stack?: unknown } | undefined
+    this.services.environment.log.error('kafka.internal-error', {
+      connection: this.connection.id,
+      stack: String(detail?.stack ?? error),
+    })
+    return new BrokerError('ERR_INTERNAL')
+  }
+
+  #logEnd(error: BrokerError): void {
+    const { id, remoteAddress } = this.connection
+    const fields = { connection: id, peer: remoteAddress, code: error.code, reason: error.message }
+    this.services.environment.log.warn('kafka.session-ended', fields)
+  }
+
+  #release(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#decoder.suspend()
+    this.#handshakeTimer?.cancel()
+    this.#progressTimer?.cancel()
+    this.#expiryTimer?.cancel()
+    this.settings.memory?.add(-this.#heldBytes)
+    this.#heldBytes = 0
+    this.#answers.discardAll()
+    this.#open?.close()
+  }
+}
