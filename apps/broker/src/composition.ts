@@ -7,10 +7,14 @@ import { type BrokerError, compressionCodecs } from '@millrace/codec'
 import type { Authenticator, Authorizer, Broker, Gateway, Services } from '@millrace/core'
 import { allowAllAuthorizer, anonymousAuthenticator } from './auth/anonymous.ts'
 import { limitsOf } from './broker-options.ts'
+import type { Guards } from './guards.ts'
 import { createHealthRoutes } from './http/health.ts'
-import type { HttpRoute } from './http/http-server.ts'
-import { createMetricsRoute } from './http/metrics.ts'
+import { createHostRules } from './http/host-rules.ts'
+import { HttpServer } from './http/http-server.ts'
+import { createMetricsRoutes } from './metrics/metrics-routes.ts'
+import { LoopDelayMonitor } from './metrics/process-figures.ts'
 import { NativeGateway } from './native/native-gateway.ts'
+import type { Certificates } from './net/certificates.ts'
 import { CoarseTimers } from './net/coarse-timers.ts'
 import type { ConnectionSurroundings } from './net/connection.ts'
 import { ConnectionCounter } from './net/connection-counter.ts'
@@ -41,8 +45,11 @@ export interface Composition {
   readonly gateways: Gateways
   readonly surroundings: ConnectionSurroundings
   readonly counter: ConnectionCounter
-  readonly httpConnectionsMax: number
-  readonly routes: Readonly<Record<string, HttpRoute>>
+  readonly http: HttpServer
+  /** HTTP connections have a budget of their own, so that health can be asked for when all is full. */
+  readonly httpCounter: ConnectionCounter
+  /** `undefined`: no TLS. */
+  readonly certificates: Certificates | undefined
 }
 
 /** Made before the engine, which asks the authorizer too. */
@@ -51,13 +58,22 @@ export const createIdentity = (_options: ServerOptions): Identity => ({
   authorizer: allowAllAuthorizer,
 })
 
-const createServices = (options: ServerOptions, broker: Broker, identity: Identity): Services => ({
+const createServices = (
+  options: ServerOptions,
+  broker: Broker,
+  identity: Identity,
+  { meters, quotas, alarms, strangers }: Guards,
+): Services => ({
   codecs: Object.keys(compressionCodecs),
   broker,
   authenticator: identity.authenticator,
   authorizer: identity.authorizer,
   environment: options.environment,
   limits: limitsOf(options.values),
+  meters,
+  quotas,
+  alarms,
+  strangers,
 })
 
 const createGateways = (
@@ -75,50 +91,70 @@ const createGateways = (
   ),
 })
 
-const createSurroundings = ({ values, environment }: ServerOptions): ConnectionSurroundings => ({
+const sessionCountsOf = (gateways: Gateways): ReadonlyMap<string, number> =>
+  new Map(Object.entries(gateways).map(([name, { sessionCount }]) => [name, sessionCount]))
+
+const createSurroundings = (
+  { values, environment }: ServerOptions,
+  { meters }: Guards,
+): ConnectionSurroundings => ({
   slabs: new SlabPool(),
   turns: new TurnQueue((callback) => environment.timers.defer(callback)),
   timers: new CoarseTimers(environment.clock, environment.timers),
   memory: new MemoryBudget(values['limits.bufferBytes']),
   outboundBytesMax: values['limits.outboundBytes'],
-  onCutOff: ({ id, remoteAddress }, { code, message }) =>
+  onCutOff: ({ id, remoteAddress }, { code, message }) => {
+    meters.countError(code)
     environment.log.warn('connection.cut-off', {
       connection: id,
       peer: remoteAddress,
       code,
       reason: message,
-    }),
+    })
+  },
 })
 
 export interface CompositionParts {
   readonly broker: Broker
   readonly identity: Identity
   readonly files: FileBudget
+  readonly certificates: Certificates | undefined
+  readonly guards: Guards
   /** False before the broker serves and from the moment it begins to stop. */
   readonly isServing: () => boolean
 }
 
 export const compose = (options: ServerOptions, parts: CompositionParts): Composition => {
-  const { broker, identity, files, isServing } = parts
+  const { broker, identity, files, certificates, guards, isServing } = parts
   const { version } = options
-  const surroundings = createSurroundings(options)
+  const surroundings = createSurroundings(options, guards)
   const gateways = createGateways(options, surroundings)
   const counter = new ConnectionCounter(files.connections)
   const status = () => broker.status()
-  return {
-    services: createServices(options, broker, identity),
-    gateways,
-    surroundings,
-    counter,
-    httpConnectionsMax: files.httpConnections,
+  const { timers } = surroundings
+  const { values, environment } = options
+  const services = createServices(options, broker, identity, guards)
+  const http = new HttpServer({
+    log: environment.log,
+    timers,
+    requestMsMax: services.limits.handshakeMsMax,
+    hosts: createHostRules(values.host, values['http.hosts']),
+    upgrades: {},
     routes: {
-      ...createHealthRoutes({ version, status, isServing }),
-      '/metrics': createMetricsRoute({
+      ...createHealthRoutes({ version, status, isServing, alarms: guards.alarms }),
+      ...createMetricsRoutes({
         version,
-        status,
-        connectionCount: () => counter.count,
-        nativeSessionCount: () => gateways.native?.sessionCount ?? 0,
+        broker,
+        counter,
+        guards,
+        memory: surroundings.memory,
+        timers: options.environment.timers,
+        sessionCounts: () => sessionCountsOf(gateways),
+        loopDelay: new LoopDelayMonitor(),
+        topicsMax: options.values['metrics.objectsMax'],
       }),
     },
-  }
+  })
+  const httpCounter = new ConnectionCounter(files.httpConnections)
+  return { services, gateways, surroundings, counter, http, httpCounter, certificates }
 }

@@ -10,8 +10,12 @@ import { createCompression } from '@millrace/compression'
 import type { Broker, BrokerOptions, Environment } from '@millrace/core'
 import { brokerOptionsOf } from './broker-options.ts'
 import { compose, type Composition, createIdentity } from './composition.ts'
+import { readDiskBytes } from './alarms/machine.ts'
+import { createGuards, type Guards } from './guards.ts'
 import type { ConfigValues } from './config/config-table.ts'
 import { throttleLog } from './log-throttle.ts'
+import { nodeCertificateFiles } from './net/certificate-files.ts'
+import { type CertificateFiles, Certificates, tlsSettingsOf } from './net/certificates.ts'
 import { createListener } from './net/create-listener.ts'
 import { type FileBudget, fitToFileLimit, wishedFiles } from './net/file-budget.ts'
 import { type Listener, ListenError } from './net/listener.ts'
@@ -34,6 +38,8 @@ export interface ServerOptions {
   readonly openFilesMax: number
   /** In development a gateway's busy port is a warning, never the native one. */
   readonly isBusyGatewayFatal: boolean
+  /** Where certificates are read; the disk unless a test says otherwise. */
+  readonly certificateFiles?: CertificateFiles
 }
 
 export interface RunningServer {
@@ -41,6 +47,8 @@ export interface RunningServer {
   /** The ports that were bound, by listener. */
   readonly ports: Readonly<Partial<Record<ListenerName, number>>>
   readonly connectionCount: () => number
+  /** Reads the certificates again; missing when there is no TLS. */
+  readonly reloadCertificates: (() => void) | undefined
   /** Drains, closes the engine. Calling it again waits for the same end. */
   stop(deadlineMs: number): Promise<void>
 }
@@ -52,12 +60,21 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
   const { clock, timers, random, disk } = environment
   const log = throttleLog(environment.log, clock)
   const ownOptions = { ...options, environment: { clock, timers, random, disk, log } }
+  const certificates = openCertificates(ownOptions)
   const identity = createIdentity(ownOptions)
   const brokerOptions = brokerOptionsOf(values, files, compression, options.onFatal)
   const broker = await options.openBroker(brokerOptions, environment)
   const isServing = (): boolean => server.isServing
-  const composition = compose(ownOptions, { broker, identity, files, isServing })
-  const server = new Server(ownOptions, composition)
+  const guards = createGuards(ownOptions, broker, await readDiskBytes(values.dataDir))
+  const composition = compose(ownOptions, {
+    broker,
+    guards,
+    identity,
+    files,
+    certificates,
+    isServing,
+  })
+  const server = new Server(ownOptions, composition, guards)
   try {
     await server.listen()
   } catch (error) {
@@ -65,6 +82,19 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     throw error
   }
   return server
+}
+
+/** `undefined`: no TLS. Bad certificates fail the start before anything is opened. */
+const openCertificates = ({
+  values,
+  environment,
+  certificateFiles,
+}: ServerOptions): Certificates | undefined => {
+  const settings = tlsSettingsOf(values)
+  if (settings === undefined) return undefined
+  const { log, timers, clock } = environment
+  const files = certificateFiles ?? nodeCertificateFiles
+  return new Certificates(settings, { files, log, timers, nowMs: () => clock.now() })
 }
 
 const shareFiles = ({ values, openFilesMax, environment }: ServerOptions): FileBudget => {
@@ -82,14 +112,19 @@ class Server implements RunningServer {
   readonly ports: Partial<Record<ListenerName, number>> = {}
   readonly #options: ServerOptions
   readonly #composition: Composition
-  readonly #listeners: Listener[] = []
+  readonly #guards: Guards
+  readonly reloadCertificates: (() => void) | undefined
+  readonly #listeners: { readonly row: ListenerRow; readonly listener: Listener }[] = []
   #isServing = false
   #stopped: Promise<void> | undefined
 
-  constructor(options: ServerOptions, composition: Composition) {
+  constructor(options: ServerOptions, composition: Composition, guards: Guards) {
+    this.#guards = guards
     this.broker = composition.services.broker
     this.#options = options
     this.#composition = composition
+    const { certificates } = composition
+    this.reloadCertificates = certificates && (() => void certificates.reload())
   }
 
   get isServing(): boolean {
@@ -107,6 +142,8 @@ class Server implements RunningServer {
       if (listener !== undefined) await this.#bind(row, listener)
     }
     this.#isServing = true
+    void this.#guards.alarms.look()
+    this.#composition.certificates?.watch()
     this.#warnOfTopicsBelowPersisted()
     if (values.readyFile !== '') {
       writeReadyFile(values.readyFile, { pid: process.pid, ...this.ports })
@@ -121,13 +158,21 @@ class Server implements RunningServer {
   async #stop(deadlineMs: number): Promise<void> {
     const { values } = this.#options
     this.#isServing = false
+    this.#guards.alarms.stop()
     if (values.readyFile !== '') removeReadyFile(values.readyFile)
-    for (const listener of this.#listeners) listener.stopAccepting()
-    const gateways = Object.values(this.#composition.gateways)
-    await Promise.all(gateways.map((gateway) => gateway.close(deadlineMs)))
+    const { certificates, gateways, http } = this.#composition
+    certificates?.stop()
+    this.#closeListeners((row) => row.speaks !== 'http')
+    const sessions = Object.values(gateways).map((gateway) => gateway.close(deadlineMs))
+    await Promise.all(sessions)
     // Not before: the status is worth asking for while the broker drains. A closed engine has none.
-    for (const listener of this.#listeners) listener.close()
+    this.#closeListeners((row) => row.speaks === 'http')
+    http.close()
     await this.broker.close()
+  }
+
+  #closeListeners(isChosen: (row: ListenerRow) => boolean): void {
+    for (const { row, listener } of this.#listeners) if (isChosen(row)) listener.close()
   }
 
   async #bind(
@@ -136,7 +181,7 @@ class Server implements RunningServer {
   ): Promise<void> {
     try {
       this.ports[row.name] = await listener.listen()
-      this.#listeners.push(listener)
+      this.#listeners.push({ row, listener })
     } catch (error) {
       const port = this.#options.values[row.portKey]
       const failure = new ListenError(row, port, (error as { code?: string }).code ?? '?')

@@ -34,6 +34,11 @@ export const listenForStop = (logger: Logger): Promise<NodeJS.Signals> =>
     process.on('SIGINT', onSignal)
   })
 
+/** Without certificates SIGHUP means what it always does: the terminal is gone, end. */
+export const listenForReload = ({ reloadCertificates }: RunningServer): void => {
+  if (reloadCertificates !== undefined) process.on('SIGHUP', reloadCertificates)
+}
+
 export const stopServer = async (
   server: RunningServer,
   signal: NodeJS.Signals,

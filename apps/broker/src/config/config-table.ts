@@ -7,11 +7,15 @@ import { BODY_BYTES_MAX, BODY_HEAD_BYTES_MAX, FRAME_BYTES_MAX } from '@millrace/
 import {
   BUFFER_BYTES_DEFAULT,
   CONNECTIONS_COUNT_DEFAULT,
+  DISK_FREE_BYTES_DEFAULT,
   HANDSHAKE_MS_DEFAULT,
   IN_FLIGHT_BYTES_DEFAULT,
   IN_FLIGHT_COUNT_DEFAULT,
+  METRIC_TOPICS_COUNT_DEFAULT,
   OUTBOUND_BYTES_DEFAULT,
   SHUTDOWN_MS_DEFAULT,
+  STRANGER_BYTES_DEFAULT,
+  STRANGERS_PER_ADDRESS_DEFAULT,
   SUBSCRIPTIONS_COUNT_DEFAULT,
 } from '../limits.ts'
 
@@ -94,14 +98,44 @@ export const configTable = {
   readyFile: text('', 'Written as JSON once the broker serves, removed when it stops.'),
 
   'native.port': port(7420, 'Port of the native protocol; 0 picks one, off disables it.'),
+  'native.tlsPort': port(
+    7422,
+    'The same over TLS, when there is a certificate; 0 picks one, off disables it.',
+  ),
   'native.heartbeat': duration(
     15 * SECOND,
     0,
     60 * MINUTE,
     'Each side sends something at least this often; 0 for none.',
   ),
-  'http.port': port(7421, 'Port of health and metrics; 0 picks one, off disables it.'),
+  'http.port': port(7421, 'Port of WebSocket, health and metrics; 0 picks one, off disables it.'),
+  'http.tlsPort': port(
+    7423,
+    'The same over TLS, when there is a certificate; 0 picks one, off disables it.',
+  ),
+  'http.hosts': text(
+    '',
+    'Names that requests may be for, separated by commas, beside loopback. Empty: any, or loopback only where the host is loopback.',
+  ),
+  'websocket.origins': text(
+    '',
+    'Origins of pages that may connect, separated by commas, beside the own one; * for all.',
+  ),
   'kafka.port': port(9092, 'Port of the Kafka protocol; 0 picks one, off disables it.'),
+  'kafka.tlsPort': port(
+    9093,
+    'The same over TLS, when there is a certificate; 0 picks one, off disables it.',
+  ),
+
+  'tls.certFile': text('', 'PEM file of the certificate and its chain. Empty: no TLS.'),
+  'tls.keyFile': text('', 'PEM file of its private key, not encrypted.'),
+  'tls.clientCaFile': text('', 'PEM file of the authorities that sign client certificates.'),
+  'tls.clientAuth': choice(
+    'none',
+    ['none', 'optional', 'required'],
+    'Whether clients are asked for a certificate. One that does not verify is refused in any case.',
+  ),
+  'tls.minVersion': choice('1.2', ['1.2', '1.3'], 'The oldest version of TLS that is spoken.'),
 
   'log.level': choice(
     'info',
@@ -118,13 +152,13 @@ export const configTable = {
     CONNECTIONS_COUNT_DEFAULT,
     1,
     1_000_000,
-    'Connections to all listeners but HTTP together, which has 256 of its own.',
+    'Connections of all listeners and WebSockets together; HTTP has 256 of its own.',
   ),
   'limits.handshakeTime': duration(
     HANDSHAKE_MS_DEFAULT,
     100,
     10 * MINUTE,
-    'A peer that has not authenticated by then is cut off.',
+    'A peer that has not authenticated, or not finished its HTTP request, by then is cut off.',
   ),
   'limits.frameBytes': bytes(
     256 * KIB,
@@ -167,6 +201,54 @@ export const configTable = {
     1,
     100_000,
     'Subscriptions of a connection.',
+  ),
+
+  'limits.unauthenticatedPerAddress': count(
+    STRANGERS_PER_ADDRESS_DEFAULT,
+    1,
+    1_000_000,
+    'Connections of one address that have not authenticated; of more, the new one is refused.',
+  ),
+  'limits.unauthenticatedBytes': bytes(
+    STRANGER_BYTES_DEFAULT,
+    64 * KIB,
+    16 * GIB,
+    'Bytes of unfinished requests of all connections that have not authenticated.',
+  ),
+
+  'quotas.bytesInPerSecond': bytes(
+    0,
+    0,
+    1024 * GIB,
+    'Bytes a principal may send per second; above it its connections are read later. 0: no limit.',
+  ),
+  'quotas.bytesOutPerSecond': bytes(
+    0,
+    0,
+    1024 * GIB,
+    'Bytes of records a principal is sent per second; above it they wait. 0: no limit.',
+  ),
+  'quotas.connections': count(0, 0, 1_000_000, 'Connections of a principal. 0: no limit.'),
+  'quotas.topics': count(0, 0, 1_000_000, 'Topics of a namespace. 0: no limit.'),
+
+  'alarms.memoryBytes': bytes(
+    0,
+    0,
+    1024 * GIB,
+    'Memory of the process from which publishers are not read. 0: 60% of what it may use.',
+  ),
+  'alarms.diskFreeBytes': bytes(
+    DISK_FREE_BYTES_DEFAULT,
+    0,
+    1024 * GIB,
+    'Free space below which publishers are not read, at most a twentieth of the disk. 0: no alarm.',
+  ),
+
+  'metrics.objectsMax': count(
+    METRIC_TOPICS_COUNT_DEFAULT,
+    0,
+    100_000,
+    'Topics on the page of metrics per object; of more, the page says how many it leaves out.',
   ),
 
   'topics.autoCreate': toggle(
@@ -238,11 +320,11 @@ export const configTable = {
     3_650 * DAY,
     'An idempotent producer that sent nothing for so long is forgotten.',
   ),
-  'producers.perPartition': count(
-    defaultStorageOptions.producersPerLogMax,
+  'producers.remembered': count(
+    defaultStorageOptions.producersMax,
     1,
-    1_000_000,
-    'Idempotent producers that a partition remembers; the longest idle is forgotten first.',
+    200_000,
+    'Idempotent producers, once a partition; of more, the longest idle is forgotten.',
   ),
 
   'storage.journalFileBytes': bytes(

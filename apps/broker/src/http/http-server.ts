@@ -1,141 +1,230 @@
 /**
- * The HTTP port: health and metrics, nothing else yet. Answers GET and HEAD without a body; refuses
- * the rest, and says so when the peer speaks another protocol.
+ * HTTP over sockets that a listener let in, plain or TLS: health and metrics, and the door to
+ * WebSocket. Answers GET and HEAD without a body; refuses the rest, and says so when the peer speaks
+ * another protocol. Opens no port.
+ *
+ * Threats answered here: requests that drip (one deadline from the last answer to the next request's
+ * end), bodies nobody asked for (never read, the connection ends), pages of other sites that reach for
+ * a broker on this machine (`host-rules.ts`).
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { EngineLog } from '@millrace/core'
-import type { Listener } from '../net/listener.ts'
-import { HTTP_HEADER_BYTES_MAX, HTTP_REQUEST_MS_MAX, HTTP_URL_CHARACTERS_MAX } from '../limits.ts'
+import { HTTP_HEADER_BYTES_MAX, HTTP_URL_CHARACTERS_MAX } from '../limits.ts'
+import { type Entry, ignoreError } from '../net/acceptor.ts'
+import type { CoarseTimer, CoarseTimers } from '../net/coarse-timers.ts'
+import type { HostRules } from './host-rules.ts'
+import { type HttpAnswer, type HttpRoute, jsonAnswer, writeAnswer } from './http-answer.ts'
+import { describeForeignRequest } from './foreign-request.ts'
 
-export interface HttpAnswer {
-  readonly status: number
-  readonly contentType: string
-  readonly body: string
+export type { HttpAnswer, HttpRoute } from './http-answer.ts'
+
+/** A request to leave HTTP, with whatever the peer sent behind it. */
+export interface UpgradeRequest {
+  readonly request: IncomingMessage
+  readonly socket: Duplex
+  readonly head: Buffer
+  readonly entry: Entry
 }
 
-export type HttpRoute = (query: URLSearchParams) => HttpAnswer
+/** Takes the socket over and answers `undefined`, or says why not. */
+export type UpgradeRoute = (upgrade: UpgradeRequest) => HttpAnswer | undefined
 
 export interface HttpServerOptions {
-  readonly host: string
-  readonly port: number
-  readonly connectionsMax: number
   readonly log: EngineLog
+  readonly timers: CoarseTimers
+  readonly requestMsMax: number
+  readonly hosts: HostRules
   readonly routes: Readonly<Record<string, HttpRoute>>
+  readonly upgrades: Readonly<Record<string, UpgradeRoute>>
 }
 
-export const jsonAnswer = (status: number, content: unknown): HttpAnswer => ({
-  status,
-  contentType: 'application/json; charset=utf-8',
-  body: `${JSON.stringify(content)}\n`,
-})
+class HttpPeer {
+  readonly entry: Entry
+  deadline: CoarseTimer | undefined = undefined
+  isAnswering = false
+  /** Received when the last answer was done. */
+  bytesRead = 0
 
-export class HttpServer implements Listener {
+  constructor(entry: Entry) {
+    this.entry = entry
+  }
+}
+
+const REQUEST_TIMEOUT = jsonAnswer(408, { error: 'the request did not end in time' })
+
+export class HttpServer {
   readonly #options: HttpServerOptions
   readonly #server: Server
+  readonly #peers = new Map<Duplex, HttpPeer>()
 
   constructor(options: HttpServerOptions) {
     this.#options = options
-    const limits = {
-      maxHeaderSize: HTTP_HEADER_BYTES_MAX,
-      headersTimeout: HTTP_REQUEST_MS_MAX,
-      requestTimeout: HTTP_REQUEST_MS_MAX,
-      keepAliveTimeout: HTTP_REQUEST_MS_MAX,
-      connectionsCheckingInterval: HTTP_REQUEST_MS_MAX / 4,
-      noDelay: true,
-    }
+    // The library's own timeouts work for servers that listen themselves; `HttpPeer.deadline` is ours.
+    const limits = { maxHeaderSize: HTTP_HEADER_BYTES_MAX, keepAliveTimeout: 0 }
     this.#server = createServer(limits, (request, response) => this.#handle(request, response))
-    this.#server.maxConnections = options.connectionsMax
-    this.#server.on('clientError', (error, socket) => refuseForeign(error, socket))
+    this.#server.on('clientError', (error, socket) => this.#refuseForeign(error, socket))
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
   }
 
-  listen(): Promise<number> {
-    const { host, port, log } = this.#options
-    const server = this.#server
-    return new Promise((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(port, host, () => {
-        server.off('error', reject)
-        server.on('error', (error) => {
-          log.error('listener.accept-failed', { listener: 'http', reason: error.message })
-        })
-        const address = server.address()
-        resolve(typeof address === 'object' && address !== null ? address.port : port)
-      })
+  accept(entry: Entry): void {
+    const { socket } = entry
+    const peer = new HttpPeer(entry)
+    this.#peers.set(socket, peer)
+    socket.on('error', ignoreError)
+    socket.once('close', () => {
+      peer.deadline?.cancel()
+      this.#peers.delete(socket)
+      entry.leave()
     })
+    this.#expectRequest(peer)
+    this.#server.emit('connection', socket)
   }
-
-  /** Goes on: who drains a broker wants to see it. */
-  stopAccepting(): void {}
 
   close(): void {
-    this.#server.close()
-    this.#server.closeIdleConnections()
-    this.#server.closeAllConnections()
+    for (const socket of this.#peers.keys()) socket.destroy()
+  }
+
+  #expectRequest(peer: HttpPeer): void {
+    peer.deadline?.cancel()
+    peer.deadline = this.#options.timers.after(this.#options.requestMsMax, () =>
+      this.#handleDeadline(peer),
+    )
+  }
+
+  #handleDeadline({ entry: { socket }, isAnswering, bytesRead }: HttpPeer): void {
+    const hasBegun = socket.bytesRead > bytesRead
+    if (hasBegun && !isAnswering && socket.writable) writeAnswer(socket, REQUEST_TIMEOUT)
+    // An idle connection is closed without a word.
+    else socket.destroy()
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    const answer = this.#answer(request)
-    const body = Buffer.from(answer.body)
-    const hasBody = request.headers['content-length'] !== undefined || isChunked(request)
-    response.writeHead(answer.status, {
-      'content-type': answer.contentType,
-      'content-length': body.length,
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-      // A body is never read: the connection cannot be used again.
-      ...(hasBody ? { connection: 'close' } : {}),
-    })
-    if (request.method === 'HEAD') response.end()
-    else response.end(body)
-    if (!hasBody) request.resume()
+    const peer = this.#peers.get(request.socket)
+    if (peer !== undefined) {
+      peer.isAnswering = true
+      this.#expectRequest(peer)
+      response.once('close', () => this.#endAnswer(peer))
+    }
+    void this.#answer(request).then((answer) => respond(request, response, answer))
   }
 
-  #answer(request: IncomingMessage): HttpAnswer {
+  #endAnswer(peer: HttpPeer): void {
+    peer.isAnswering = false
+    peer.bytesRead = peer.entry.socket.bytesRead
+    if (!peer.entry.socket.destroyed) this.#expectRequest(peer)
+  }
+
+  /** Never fails. */
+  async #answer(request: IncomingMessage): Promise<HttpAnswer> {
     const { method, url = '/' } = request
     if (url.length > HTTP_URL_CHARACTERS_MAX)
       return jsonAnswer(414, { error: 'the URL is too long' })
     if (method !== 'GET' && method !== 'HEAD') {
-      return jsonAnswer(405, { error: 'only GET and HEAD are answered here' })
+      return jsonAnswer(
+        405,
+        { error: 'only GET and HEAD are answered here' },
+        { allow: 'GET, HEAD' },
+      )
     }
-    const [path = '/', query = ''] = url.split('?', 2)
-    const { routes } = this.#options
+    const misdirected = this.#options.hosts.refuse(request.headers.host)
+    if (misdirected !== undefined) return misdirected
+    const [path, query] = splitUrl(url)
+    const { routes, upgrades } = this.#options
+    if (Object.hasOwn(upgrades, path)) {
+      const error = `${path} is for WebSocket: send an Upgrade`
+      return jsonAnswer(426, { error }, { upgrade: 'websocket', connection: 'upgrade' })
+    }
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
     if (route === undefined) {
-      const known = Object.keys(routes).join(', ')
+      const known = [...Object.keys(routes), ...Object.keys(upgrades)].join(', ')
       return jsonAnswer(404, { error: `there is nothing here: try one of ${known}` })
     }
     try {
-      return route(new URLSearchParams(query))
+      return await route(new URLSearchParams(query))
     } catch (error) {
       const reason = error as Error
       this.#options.log.error('http.route-failed', { path, stack: String(reason.stack) })
       return jsonAnswer(500, { error: 'internal error' })
     }
   }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // HTTP has let go of the socket, its error listener included.
+    socket.on('error', ignoreError)
+    const peer = this.#peers.get(socket)
+    if (peer === undefined) {
+      socket.destroy()
+      return
+    }
+    this.#expectRequest(peer)
+    const answer = this.#answerUpgrade(request, socket, head, peer.entry)
+    if (answer !== undefined) {
+      void Promise.resolve(answer).then((made) => writeAnswer(socket, made))
+      return
+    }
+    // From here on it is a connection like those of other listeners.
+    peer.deadline?.cancel()
+    this.#peers.delete(socket)
+    peer.entry.leave()
+  }
+
+  #answerUpgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    entry: Entry,
+  ): HttpAnswer | Promise<HttpAnswer> | undefined {
+    const { headers, method, url = '/' } = request
+    const [path] = splitUrl(url)
+    const { upgrades, hosts } = this.#options
+    const route = Object.hasOwn(upgrades, path) ? upgrades[path] : undefined
+    const isWebSocket = headers.upgrade?.toLowerCase() === 'websocket'
+    // An upgrade is an offer: what is not wanted of it is ignored, as curl expects for its h2c.
+    if (route === undefined || !isWebSocket) return this.#answer(request)
+    if (method !== 'GET') return jsonAnswer(405, { error: 'a WebSocket begins with GET' })
+    return hosts.refuse(headers.host) ?? route({ request, socket, head, entry })
+  }
+
+  #refuseForeign(error: Error, socket: Duplex): void {
+    if (!socket.writable || this.#peers.get(socket)?.isAnswering === true) {
+      socket.destroy()
+      return
+    }
+    const { answer, foreign } = describeForeignRequest(error)
+    if (foreign !== undefined) {
+      const peer = this.#peers.get(socket)?.entry.socket.remoteAddress
+      this.#options.log.warn('http.foreign-bytes', { peer, reason: foreign })
+    }
+    writeAnswer(socket, answer)
+  }
+}
+
+const respond = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, contentType, body, headers }: HttpAnswer,
+): void => {
+  const bytes = Buffer.from(body)
+  const hasBody = request.headers['content-length'] !== undefined || isChunked(request)
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': bytes.length,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...headers,
+    // A body is never read: the connection cannot be used again.
+    ...(hasBody ? { connection: 'close' } : {}),
+  })
+  if (request.method === 'HEAD') response.end()
+  else response.end(bytes)
+  if (!hasBody) request.resume()
+}
+
+const splitUrl = (url: string): [path: string, query: string] => {
+  const at = url.indexOf('?')
+  return at === -1 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)]
 }
 
 const isChunked = (request: IncomingMessage): boolean =>
   request.headers['transfer-encoding'] !== undefined
-
-const textByCode: Readonly<Record<string, readonly [string, string]>> = {
-  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'the headers are too long'],
-  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the request did not end in time'],
-}
-
-const NOT_HTTP: readonly [string, string] = [
-  '400 Bad Request',
-  'this is the HTTP port and these bytes are not HTTP: ' +
-    'native clients connect to the native port, 7420 unless it was moved',
-]
-
-const refuseForeign = (error: Error, socket: Duplex): void => {
-  if (!socket.writable) {
-    socket.destroy()
-    return
-  }
-  const [status, text] = textByCode[(error as { code?: string }).code ?? ''] ?? NOT_HTTP
-  const body = `${JSON.stringify({ error: text })}\n`
-  const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\n`
-  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
-}

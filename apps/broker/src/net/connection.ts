@@ -1,5 +1,5 @@
 /**
- * Core's `Connection` over a TCP socket: bytes in, bytes out, back-pressure both ways. Knows no
+ * Core's `Connection` over a TCP or TLS socket: bytes in, bytes out, back-pressure both ways. Knows no
  * protocol.
  *
  * Outbound: what is written within a turn of the event loop is gathered and handed to the operating
@@ -14,7 +14,7 @@
  */
 import type { Socket } from 'node:net'
 import { BrokerError } from '@millrace/codec'
-import type { Connection, ReadLease, Session } from '@millrace/core'
+import type { Connection, ReadLease, Session, TlsPeer } from '@millrace/core'
 import {
   COPIED_WRITE_BYTES_MAX,
   FLUSH_BYTES,
@@ -28,6 +28,14 @@ import type { MemoryBudget } from './memory-budget.ts'
 import { Outbound } from './outbound.ts'
 import type { SlabPool } from './slab-pool.ts'
 import type { TurnQueue, TurnTask } from './turn-queue.ts'
+
+/** How the bytes of a connection are protected. */
+export interface ConnectionSecurity {
+  readonly isTls: boolean
+  readonly tlsPeer: TlsPeer | undefined
+}
+
+const PLAIN: ConnectionSecurity = { isTls: false, tlsPeer: undefined }
 
 /** What all connections of a process share. */
 export interface ConnectionSurroundings {
@@ -45,6 +53,7 @@ export class SocketConnection implements Connection, TurnTask {
   readonly localAddress: string
   readonly remoteAddress: string
   readonly isTls: boolean
+  readonly tlsPeer: TlsPeer | undefined
   readonly subprotocol: string | undefined
   readonly #socket: Socket
   readonly #surroundings: ConnectionSurroundings
@@ -64,11 +73,17 @@ export class SocketConnection implements Connection, TurnTask {
   #flushesAtStallCheck: number
   #flushCount: number
 
-  constructor(id: number, socket: Socket, surroundings: ConnectionSurroundings) {
+  constructor(
+    id: number,
+    socket: Socket,
+    surroundings: ConnectionSurroundings,
+    security: ConnectionSecurity = PLAIN,
+  ) {
     this.id = id
     this.localAddress = formatAddress(socket.localAddress, socket.localPort)
     this.remoteAddress = formatAddress(socket.remoteAddress, socket.remotePort)
-    this.isTls = false
+    this.isTls = security.isTls
+    this.tlsPeer = security.tlsPeer
     this.subprotocol = undefined
     this.#socket = socket
     this.#surroundings = surroundings

@@ -1,39 +1,36 @@
 /**
  * Every port the broker can listen on: one row each, in the order they are bound. A row is served
- * when its gateway exists (`composition.ts`) and its port is not off.
+ * when its gateway exists (`composition.ts`), its port is not off and, for TLS, there is a certificate.
  */
 import type { ConfigPath } from '../config/config-table.ts'
 
-/** Protocols that run on connections of ours; HTTP is served apart. */
+/** Protocols that run on connections of ours. */
 export type GatewayName = 'native' | 'kafka'
 
-export type ListenerKind = 'gateway' | 'http'
+type PortPath = Extract<ConfigPath, `${string}.port` | `${string}.tlsPort`>
 
 export interface ListenerRow {
   readonly name: string
-  readonly kind: ListenerKind
-  readonly gateway: GatewayName
-  /** The setting that moves it, and its flag if it has one. */
-  readonly portKey: Extract<ConfigPath, `${string}.port`>
-  readonly flag: string
+  readonly speaks: GatewayName | 'http'
+  readonly isTls: boolean
+  /** The setting that moves it. */
+  readonly portKey: PortPath
 }
 
+const row = <Name extends string>(
+  name: Name,
+  speaks: GatewayName | 'http',
+  isTls: boolean,
+  portKey: PortPath,
+): ListenerRow & { readonly name: Name } => ({ name, speaks, isTls, portKey })
+
 export const listenerTable = [
-  {
-    name: 'native',
-    kind: 'gateway',
-    gateway: 'native',
-    portKey: 'native.port',
-    flag: '--native-port',
-  },
-  { name: 'http', kind: 'http', gateway: 'native', portKey: 'http.port', flag: '--http-port' },
-  {
-    name: 'kafka',
-    kind: 'gateway',
-    gateway: 'kafka',
-    portKey: 'kafka.port',
-    flag: '--kafka-port',
-  },
-] as const satisfies readonly ListenerRow[]
+  row('native', 'native', false, 'native.port'),
+  row('nativeTls', 'native', true, 'native.tlsPort'),
+  row('http', 'http', false, 'http.port'),
+  row('https', 'http', true, 'http.tlsPort'),
+  row('kafka', 'kafka', false, 'kafka.port'),
+  row('kafkaTls', 'kafka', true, 'kafka.tlsPort'),
+] as const
 
 export type ListenerName = (typeof listenerTable)[number]['name']

@@ -4,11 +4,13 @@ import type { ListenerRow } from './listener-table.ts'
 export interface Listener {
   /** The port it got; rejects with the operating system's error. */
   listen(): Promise<number>
-  /** No new connections from now on; those there are stay. */
-  stopAccepting(): void
-  /** Ends what is left. */
+  /** No new connections from now on; those there are stay, with whoever got them. */
   close(): void
 }
+
+/** `native.tlsPort` is `--native-tls-port`. */
+const flagOf = (portKey: string): string =>
+  `--${portKey.replace('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
 /** A listener that could not be bound, with the setting that moves it. */
 export class ListenError extends Error {
@@ -16,14 +18,14 @@ export class ListenError extends Error {
   readonly port: number | 'off'
   readonly code: string
 
-  constructor(row: ListenerRow, port: number | 'off', code: string) {
+  constructor({ name, portKey }: ListenerRow, port: number | 'off', code: string) {
     const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be bound (${code})`
     super(
-      `port ${port} of the ${row.name} listener ${why}: ` +
-        `stop what uses it, or choose another with ${row.flag} or ${row.portKey}`,
+      `port ${port} of the ${name} listener ${why}: ` +
+        `stop what uses it, or choose another with ${flagOf(portKey)} or ${portKey}`,
     )
     this.name = 'ListenError'
-    this.listener = row.name
+    this.listener = name
     this.port = port
     this.code = code
   }

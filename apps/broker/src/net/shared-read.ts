@@ -15,6 +15,13 @@ interface HandleOwner {
 
 export type OnRead = (bytes: Uint8Array) => void
 
+/** With a buffer per read, as any stream does it. The socket is paused. */
+export const readByEvents = (socket: Socket, onRead: OnRead): Socket => {
+  socket.on('data', onRead)
+  socket.pause()
+  return socket
+}
+
 export class SharedReader {
   readonly #buffer: Buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
 
@@ -23,9 +30,7 @@ export class SharedReader {
     const owner = accepted as unknown as HandleOwner
     const handle = owner._handle
     if (handle === null || typeof handle?.useUserBuffer !== 'function') {
-      accepted.on('data', onRead)
-      accepted.pause()
-      return accepted
+      return readByEvents(accepted, onRead)
     }
     owner._handle = null
     const buffer = this.#buffer

@@ -1,6 +1,6 @@
 /** The real server on free ports over the broker in memory. */
 import { configPaths, configTable, type ConfigValues } from '../../src/config/config-table.ts'
-import { type RunningServer, startServer } from '../../src/server.ts'
+import { type RunningServer, type ServerOptions, startServer } from '../../src/server.ts'
 import { FakeBroker } from './fake-broker.ts'
 import { ManualEnvironment } from './manual-environment.ts'
 
@@ -15,11 +15,17 @@ export interface FakeServer {
 
 export const defaultValues = (changes: Partial<ConfigValues> = {}): ConfigValues => {
   const defaults = Object.fromEntries(configPaths.map((path) => [path, configTable[path].default]))
-  const ports = { 'native.port': 0, 'http.port': 0, 'kafka.port': 0 } as const
+  const ports = {
+    ...{ 'native.port': 0, 'http.port': 0, 'kafka.port': 0 },
+    ...{ 'native.tlsPort': 0, 'http.tlsPort': 0, 'kafka.tlsPort': 0 },
+  } as const
   return { ...(defaults as unknown as ConfigValues), ...ports, ...changes }
 }
 
-export const startFakeServer = async (changes: Partial<ConfigValues> = {}): Promise<FakeServer> => {
+export const startFakeServer = async (
+  changes: Partial<ConfigValues> = {},
+  options: Partial<ServerOptions> = {},
+): Promise<FakeServer> => {
   const broker = new FakeBroker()
   const environment = new ManualEnvironment()
   const server = await startServer({
@@ -30,6 +36,7 @@ export const startFakeServer = async (changes: Partial<ConfigValues> = {}): Prom
     onFatal: () => undefined,
     openFilesMax: 100_000,
     isBusyGatewayFatal: true,
+    ...options,
   })
   const { native = 0, http = 0 } = server.ports
   const stop = async (): Promise<void> => {

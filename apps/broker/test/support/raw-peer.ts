@@ -1,6 +1,7 @@
 /** A peer that speaks the native protocol frame by frame, or sends whatever bytes a test wants. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { RecordBatchBuilder, utf8Encode } from '@millrace/codec'
 import {
   type Connect,
@@ -59,11 +60,24 @@ export class RawPeer {
     return peer
   }
 
+  /** Through the handshake of TLS; fails when that fails. */
+  static async dialTls(port: number, options: ConnectionOptions): Promise<RawPeer> {
+    const socket = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ...options })
+    const peer = new RawPeer(socket)
+    await once(socket, 'secureConnect')
+    return peer
+  }
+
+  /** Opens a session on a connection that is there. */
+  async handshake(options: Partial<Connect> = {}): Promise<void> {
+    this.send(Opcode.CONNECT, encodeConnect({ ...connectBody, ...options }))
+    await this.take(Opcode.CONNECTED)
+  }
+
   /** Dials and opens a session. */
   static async open(port: number, options: Partial<Connect> = {}): Promise<RawPeer> {
     const peer = await RawPeer.dial(port)
-    peer.send(Opcode.CONNECT, encodeConnect({ ...connectBody, ...options }))
-    await peer.take(Opcode.CONNECTED)
+    await peer.handshake(options)
     return peer
   }
 

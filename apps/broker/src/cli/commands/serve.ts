@@ -6,7 +6,7 @@ import { createEngineLog, createLogger } from '../../logger.ts'
 import { readOpenFilesMax } from '../../net/file-budget.ts'
 import { isLoopbackHost } from '../../net/loopback.ts'
 import { type RunningServer, startServer } from '../../server.ts'
-import { listenForStop, stopFatally, stopServer } from '../../shutdown.ts'
+import { listenForReload, listenForStop, stopFatally, stopServer } from '../../shutdown.ts'
 import { readVersion } from '../../version.ts'
 import { formatBanner } from '../banner.ts'
 import { describeFailure, UsageError } from '../failure.ts'
@@ -38,6 +38,7 @@ export const serve = async (mode: ServeMode, options: Record<string, string>): P
     isBusyGatewayFatal: mode === 'start',
     onFatal: (error) => stopFatally(logger, error),
   })
+  listenForReload(server)
   announce(mode, version, values, server, (fields) => logger.info(fields, 'broker.ready'))
   await stopServer(server, await stopRequest, values['shutdown.deadline'], logger)
 }

@@ -1,43 +1,53 @@
 /**
- * A TCP port and the connections that came in through it. Counts, refuses, hands over to a protocol;
- * knows none.
+ * A TCP port: listens, counts, numbers, and turns away what is too much. Reads nothing and knows no
+ * protocol.
  *
  * Threats answered here: more connections than allowed, a process out of file descriptors, a socket
  * that fails before anyone listens to it.
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import { BrokerError } from '@millrace/codec'
-import type { Connection, EngineLog, Session } from '@millrace/core'
-import { type ConnectionSurroundings, SocketConnection } from './connection.ts'
+import type { EngineLog, TlsPeer } from '@millrace/core'
 import type { ConnectionCounter } from './connection-counter.ts'
-import type { Listener } from './listener.ts'
-import { SharedReader } from './shared-read.ts'
 
-export interface TcpListenerOptions {
+/** A connection that was let in. */
+export interface Entry {
+  readonly id: number
+  readonly socket: Socket
+  readonly isTls: boolean
+  readonly tlsPeer: TlsPeer | undefined
+  /** It no longer counts. Calling it again does nothing. */
+  leave(): void
+}
+
+export interface AcceptorOptions {
   readonly name: string
   readonly host: string
   readonly port: number
   readonly log: EngineLog
-  readonly surroundings: ConnectionSurroundings
   readonly counter: ConnectionCounter
-  readonly accept: (connection: Connection) => Session
-  /** What a peer is told that is not let in. */
+  /** Nothing is read before somebody asks. */
+  readonly pauseOnConnect: boolean
+  readonly allowHalfOpen: boolean
+  readonly onEntry: (entry: Entry) => void
+  /** What a peer is told that is not let in; without it the connection just ends. */
   readonly refusal: (error: BrokerError) => Uint8Array | undefined
 }
 
-export class TcpListener implements Listener {
-  readonly #options: TcpListenerOptions
+export class Acceptor {
+  readonly #options: AcceptorOptions
   readonly #server: Server
-  readonly #reader = new SharedReader()
 
-  constructor(options: TcpListenerOptions) {
+  constructor(options: AcceptorOptions) {
     this.#options = options
+    const { pauseOnConnect, allowHalfOpen } = options
     this.#server = createServer(
-      { noDelay: true, keepAlive: true, pauseOnConnect: true },
+      { noDelay: true, keepAlive: true, pauseOnConnect, allowHalfOpen },
       (socket) => this.#handleSocket(socket),
     )
   }
 
+  /** The port it got; rejects with the operating system's error. */
   listen(): Promise<number> {
     const { host, port } = this.#options
     const server = this.#server
@@ -52,13 +62,9 @@ export class TcpListener implements Listener {
     })
   }
 
-  stopAccepting(): void {
-    this.#server.close()
-  }
-
-  /** The gateway ends its sessions. */
+  /** No new connections from now on; those there are stay. */
   close(): void {
-    this.stopAccepting()
+    this.#server.close()
   }
 
   /** EMFILE and its like: the peer waits in the backlog, the broker goes on. */
@@ -70,27 +76,37 @@ export class TcpListener implements Listener {
   #handleSocket(socket: Socket): void {
     // Without a listener an 'error' would end the process.
     socket.on('error', ignoreError)
-    const { counter, surroundings } = this.#options
+    const { counter, onEntry } = this.#options
     const id = counter.enter()
     if (id === undefined) {
       this.#refuse(socket)
       return
     }
-    const adopted = this.#reader.adopt(socket, (bytes) => connection.receive(bytes))
-    adopted.on('error', ignoreError)
-    adopted.once('close', () => counter.leave())
-    const connection = new SocketConnection(id, adopted, surroundings)
-    connection.attach(this.#options.accept(connection))
+    let isIn = true
+    const leave = (): void => {
+      if (isIn) counter.leave()
+      isIn = false
+    }
+    onEntry({ id, socket, isTls: false, tlsPeer: undefined, leave })
   }
 
   #refuse(socket: Socket): void {
     const { name, log, counter, refusal } = this.#options
     const error = new BrokerError('ERR_CONNECTION_LIMIT', [counter.countMax])
     log.warn('listener.connection-refused', { listener: name, reason: error.message })
-    socket.end(refusal(error) ?? new Uint8Array(0), () => socket.destroySoon())
-    socket.resume()
+    refuseSocket(socket, refusal(error))
   }
 }
 
+/** Says why, if there is something to say, and hangs up. */
+export const refuseSocket = (socket: Socket, lastWords: Uint8Array | undefined): void => {
+  if (lastWords === undefined) {
+    socket.destroy()
+    return
+  }
+  socket.end(lastWords, () => socket.destroySoon())
+  socket.resume()
+}
+
 /** What follows is 'close', and that is listened to. */
-const ignoreError = (): void => undefined
+export const ignoreError = (): void => undefined
