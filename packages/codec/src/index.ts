@@ -101,6 +101,13 @@ export {
   inflateBatch,
   type BatchCompression,
 } from './record-batch/compressed-batch.ts'
+export {
+  sequenceAfter,
+  SEQUENCE_MAX,
+  stampBatch,
+  writeProducerStamp,
+  type ProducerStamp,
+} from './record-batch/producer-stamp.ts'
 export { scanBatch } from './record-batch/batch-scan.ts'
 export type { DecodedRecord, RecordHeader, RecordInput } from './record-batch/record.ts'
 export { RecordBatchBuilder, type RecordBatchOptions } from './record-batch/record-batch-builder.ts'

@@ -14,6 +14,7 @@ import { varintSize, varlongSize, writeVarint, writeVarlong } from '../varint.ts
 import { writeBatchPrefix } from './batch-header.ts'
 import * as layout from './layout.ts'
 import type { TimestampType } from './layout.ts'
+import { type ProducerStamp, writeProducerStamp } from './producer-stamp.ts'
 import type { RecordHeader, RecordInput } from './record.ts'
 
 export interface RecordBatchOptions {
@@ -141,11 +142,15 @@ export class RecordBatchBuilder {
     if (index === 0 || timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
   }
 
-  /** A batch that the caller owns. The builder goes on: `reset` starts the next batch. */
-  build(): Uint8Array {
+  /**
+   * A batch that the caller owns, stamped as given or as the options say. The builder goes on: `reset`
+   * starts the next batch.
+   */
+  build(stamp: ProducerStamp | undefined = undefined): Uint8Array {
     if (this.#count === 0) throw new BrokerError('ERR_INVALID_BATCH', ['it holds no record'])
     const batch = this.#bytes.slice(0, this.#position)
     this.#writeHeader(batch)
+    if (stamp !== undefined) writeProducerStamp(batch, stamp)
     const covered = batch.subarray(layout.BATCH_ATTRIBUTES_AT)
     writeUint32(batch, layout.BATCH_CRC_AT, crc32c(covered))
     return batch
