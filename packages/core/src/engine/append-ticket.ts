@@ -1,5 +1,6 @@
 /** An append under way, in its session's order. Objects are reused by their session. */
 import type { BrokerError } from '@millrace/codec'
+import type { ProducerBatch } from '../log/producer-states.ts'
 import type { AppendTicket, StoredBatch } from '../log/stored-batch.ts'
 import type { AppendCompletion, Durability } from './operations.ts'
 
@@ -46,6 +47,17 @@ export class PendingAppend implements AppendTicket, AppendCompletion {
     this.baseOffset = batch.baseOffset
     this.nextOffset = batch.nextOffset
     this.epoch = batch.epoch
+    this.durability = durability
+    this.isSettled = true
+    this.#owner.settled()
+  }
+
+  /** Stored before, and visible: the answer of then is given again. */
+  repeated(original: ProducerBatch, durability: Durability): void {
+    this.isDuplicate = true
+    this.baseOffset = original.baseOffset
+    this.nextOffset = original.nextOffset
+    this.epoch = original.leaderEpoch
     this.durability = durability
     this.isSettled = true
     this.#owner.settled()

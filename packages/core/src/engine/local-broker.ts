@@ -1,5 +1,7 @@
 /** The façade of DESIGN 5 on one node: names and arguments in, plain data out. */
 import { BrokerError } from '@millrace/codec'
+import type { StorageCheckReport } from '../care/reports.ts'
+import type { StorageCare } from '../care/storage-care.ts'
 import type { DiskLock } from '../environment/disk.ts'
 import type { Environment } from '../environment/environment.ts'
 import type { Log } from '../log/log.ts'
@@ -26,6 +28,7 @@ import type {
   TopicInspection,
   TopicSummary,
 } from './operations.ts'
+import type { ProducerIds } from './producer-ids.ts'
 import { asBrokerError } from './read-results.ts'
 import { Session } from './session.ts'
 
@@ -37,6 +40,8 @@ export interface LocalBrokerParts {
   readonly store: LogStore
   readonly metadata: MetadataStore
   readonly registry: TopicRegistry
+  readonly producerIds: ProducerIds
+  readonly care: StorageCare
   readonly lock: DiskLock
 }
 
@@ -141,7 +146,8 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
   }
 
   async initProducer(_caller: Caller): Promise<ProducerIdentity> {
-    throw new BrokerError('ERR_UNSUPPORTED_FEATURE', ['an idempotent producer'])
+    this.#checkOpen()
+    return { producerId: await this.#parts.producerIds.take(), epoch: 0 }
   }
 
   async deleteRecords(): Promise<readonly { partition: number; earliest: number }[]> {
@@ -168,8 +174,16 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
     return { cancel: () => topic.listeners.delete(listener) }
   }
 
+  checkStorage(caller: Caller, request: { topic?: string }): Promise<StorageCheckReport> {
+    this.#checkOpen()
+    const { care, registry } = this.#parts
+    if (request.topic === undefined) return care.check()
+    const { logs } = registry.get(caller.namespace, request.topic)
+    return care.check(logs.filter((log) => log !== undefined))
+  }
+
   status(): BrokerStatus {
-    const { store, registry } = this.#parts
+    const { store, registry, care } = this.#parts
     const { journal, reader } = store
     const below: string[] = []
     let topicCount = 0
@@ -203,6 +217,7 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
         syncMsP99: journal.syncLatency.quantile(0.99),
         syncDurations: journal.syncLatency.buckets,
         recovery: store.recovery,
+        care: care.counters(),
       },
     }
   }
@@ -218,9 +233,10 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
   async close(): Promise<void> {
     if (!this.#isServing) return
     this.#isServing = false
-    const { registry, metadata, store, lock } = this.#parts
+    const { registry, metadata, store, care, lock } = this.#parts
     for (const session of [...this.#sessions]) session.close()
     registry.close()
+    await care.close()
     await metadata.close()
     await store.close()
     await lock.release()

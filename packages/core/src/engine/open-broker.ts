@@ -1,5 +1,6 @@
 /** Opens a data directory and gives the engine's façade. The composition root of this package. */
 import type { BrokerError } from '@millrace/codec'
+import { StorageCare } from '../care/storage-care.ts'
 import type { Environment } from '../environment/environment.ts'
 import { GuardedBroker } from '../identity/guarded-broker.ts'
 import { Identity } from '../identity/identity.ts'
@@ -13,6 +14,7 @@ import { MetadataStore } from '../meta/metadata-store.ts'
 import { TopicRegistry } from '../topic/topic-registry.ts'
 import { applySettings, defaultTopicSettings } from '../topic/topic-settings.ts'
 import { LocalBroker } from './local-broker.ts'
+import { ProducerIds } from './producer-ids.ts'
 import type { Broker, BrokerOptions } from './operations.ts'
 
 const DEFAULT_PARTITIONS = 1
@@ -66,8 +68,15 @@ export const openBroker = async (
     }
     const { deleteGraceMs } = storeOptions
     const registry = new TopicRegistry(environment, store, metadata, defaults, deleteGraceMs)
-    link.broker = new LocalBroker({ options, environment, store, metadata, registry, lock })
+    const producerIds = new ProducerIds(store, metadata)
+    const care = new StorageCare(store.care, {
+      bytesPerSecond: storeOptions.scrubBytesPerSecond,
+      intervalMs: storeOptions.scrubIntervalMs,
+    })
+    const engine = { options, environment, store, metadata, registry, producerIds, care, lock }
+    link.broker = new LocalBroker(engine)
     void store.makeBallast()
+    care.start()
     const { isAuthorizationEnforced: isEnforced } = options
     const identity = new Identity({
       storage: metadata,

@@ -10,6 +10,7 @@
  *   Reads complete when they are ready, in any order.
  */
 import type { BatchCompression, BrokerError } from '@millrace/codec'
+import type { CareCounters, StorageCheckReport } from '../care/reports.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Grant } from '../identity/permission.ts'
 import type { SessionAccess } from '../identity/session-access.ts'
@@ -292,6 +293,11 @@ export interface Broker {
   createNamespace(caller: Caller, namespace: string): Promise<void>
   /** Runs `listener` when partitions are added to or the topic of the handle is deleted. */
   watchTopic(handle: TopicHandle, listener: (event: TopicEvent) => void): Cancellable
+  /**
+   * Checks everything that is stored, or a topic, now; what is damaged is put aside. One at a time:
+   * another is ERR_BUSY.
+   */
+  checkStorage(caller: Caller, request: { topic?: string }): Promise<StorageCheckReport>
   status(): BrokerStatus
   /** Every topic of every namespace, for the operator. Made one by one: take a pause where needed. */
   inspectTopics(): Iterable<TopicInspection>
@@ -341,6 +347,7 @@ export interface StorageCounters {
   /** Every sync since the broker was opened. */
   readonly syncDurations: DurationBuckets
   readonly recovery: RecoveryReport
+  readonly care: CareCounters
 }
 
 export interface RecoveryReport {
@@ -393,8 +400,15 @@ export interface StorageOptions {
   readonly openFilesMax: number
   /** An idempotent producer that appended nothing for so long is forgotten. */
   readonly producerExpiryMs: number
-  /** Producers a partition remembers; of more, the one that was idle longest is forgotten. */
-  readonly producersPerLogMax: number
+  /**
+   * Idempotent producers that are remembered, each once for every partition it writes to; of more,
+   * the one that was idle longest is forgotten.
+   */
+  readonly producersMax: number
+  /** At most so much of sealed segments is read again and verified; 0 for not at all. */
+  readonly scrubBytesPerSecond: number
+  /** A segment is read again when it was last found good so long ago. */
+  readonly scrubIntervalMs: number
   /** How often retention and compaction look for something to do. */
   readonly retentionCheckMs: number
 }

@@ -6,6 +6,8 @@ import {
   BrokerError,
   NO_PRODUCER,
   batchAttributes,
+  batchBaseSequence,
+  batchProducerEpoch,
   batchProducerId,
   isControl,
   isTransactional,
@@ -25,5 +27,9 @@ export const checkProducerRules = (batch: Uint8Array): void => {
   if (timestampTypeOf(attributes) !== timestampTypes.create)
     throw invalid('only the broker stamps the append time')
   if (isTransactional(attributes)) throw unsupported('a transactional batch')
-  if (batchProducerId(batch) !== NO_PRODUCER) throw unsupported('a batch with a producer id')
+  const producerId = batchProducerId(batch)
+  if (producerId === NO_PRODUCER) return
+  const isStamped =
+    producerId >= 0 && batchProducerEpoch(batch) >= 0 && batchBaseSequence(batch) >= 0
+  if (!isStamped) throw invalid('a producer id comes with an epoch and a sequence')
 }

@@ -13,6 +13,8 @@ import {
   type BatchCompression,
 } from '@millrace/codec'
 import type { Environment } from '../environment/environment.ts'
+import type { Log } from '../log/log.ts'
+import type { ProducerBatch } from '../log/producer-states.ts'
 import type { LogStore } from '../log/store.ts'
 import type { TopicRegistry } from '../topic/topic-registry.ts'
 import { effectiveBatchBytesMax } from '../topic/topic-settings.ts'
@@ -189,6 +191,11 @@ export class Session implements EngineSession {
       recordCount: batchRecordCount(bytes),
       maxTimestamp: Math.max(batchMaxTimestamp(bytes), batchBaseTimestamp(bytes)),
     }
+    const original = this.#store.originalOf(target.log, bytes)
+    if (original !== undefined) {
+      if (isStamped) ticket.appendTimestamp = original.maxTimestamp
+      return this.#repeat(operation, ticket, target.log, original)
+    }
     // An unsynced log is as early as it may be: its offsets wait for their ceiling.
     const isEarly = operation.durability === 'memory' && !target.log.isVolatile
     const isOwned = operation.isOwned || isStamped
@@ -203,6 +210,22 @@ export class Session implements EngineSession {
     if (target instanceof Failure) return target
     const refusal = readRefusal(target)
     return refusal === undefined ? target : new Failure(refusal)
+  }
+
+  /** A duplicate is answered when its original is: not before that is durable. */
+  #repeat(
+    operation: AppendOperation,
+    ticket: PendingAppend,
+    log: Log,
+    original: ProducerBatch,
+  ): void {
+    const isVisible = original.nextOffset <= log.highWatermark
+    const settled = log.isVolatile ? 'memory' : 'persisted'
+    if (isVisible) return ticket.repeated(original, settled)
+    if (operation.durability === 'memory' && !log.isVolatile)
+      return ticket.repeated(original, 'memory')
+    ticket.isDuplicate = true
+    this.#store.awaitStored(log, original.baseOffset, ticket)
   }
 
   #targetOf(handle: TopicHandle, partition: number): FetchTarget | Failure {

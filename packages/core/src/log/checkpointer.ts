@@ -31,9 +31,13 @@ export interface CheckpointerParts {
   logs(): Iterable<Log>
   nextLogId(): number
   flush(log: Log): Promise<void>
+  /** What idempotent producers sent, durably: batches before the checkpoint are not replayed. */
+  saveProducers(): Promise<void>
   /** The group that the checkpoint of the last life replays from. */
   readonly checkpointGroup: number
 }
+
+const ignore = (): void => undefined
 
 export class Checkpointer {
   readonly #parts: CheckpointerParts
@@ -53,17 +57,33 @@ export class Checkpointer {
 
   /** Resolves when no checkpoint is under way. */
   async settled(): Promise<void> {
-    await this.#running?.catch(() => undefined)
+    await this.#running
   }
 
   /** Rejects with ENOSPC when there is no room, with the sync's error when a sync failed. */
-  async run(): Promise<void> {
+  run(): Promise<void> {
+    return this.#runAlone(() => this.#take())
+  }
+
+  /**
+   * Takes a checkpoint and keeps others away until `work` is done, which is told the group that a
+   * replay begins after: no journal file is let go, and no file of a deleted log is removed meanwhile.
+   */
+  hold<T>(work: (group: number) => Promise<T>): Promise<T> {
+    return this.#runAlone(async () => {
+      await this.#take()
+      return work(this.#previousGroup)
+    })
+  }
+
+  async #runAlone<T>(work: () => Promise<T>): Promise<T> {
     // A loop: whoever waited longest goes first, and the others find it running.
     while (this.#running !== undefined) await this.settled()
-    const running = this.#take().finally(() => {
+    const running = work().finally(() => {
       this.#running = undefined
     })
-    this.#running = running
+    // Whoever waits for its end only is told no failure.
+    this.#running = running.then(ignore, ignore)
     return running
   }
 
@@ -75,6 +95,7 @@ export class Checkpointer {
       if (log.unflushedBytes > 0 && !log.isVolatile) await this.#parts.flush(log)
     const rows = [...this.#parts.logs()].map(rowOf)
     const indexes = this.#indexSnapshots()
+    await this.#parts.saveProducers()
     await writeBehind.syncAll()
     await this.#submit(encodeCheckpoint({ nextLogId: this.#parts.nextLogId(), group, rows }))
     this.count++

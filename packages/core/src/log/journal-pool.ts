@@ -112,9 +112,12 @@ export class JournalPool {
       })
   }
 
+  /** Rejects when making a file failed for anything but a full disk. */
   async close(): Promise<void> {
     if (this.#making !== undefined) await this.#making
     for (const file of [...this.#inUse, ...this.#free]) await file.file.close()
+    // Of a file that nobody has used yet; but no failed sync is borne.
+    if (this.#failure !== undefined) throw this.#failure
   }
 
   #takeFree(bytes: number): JournalFile | undefined {

@@ -90,6 +90,8 @@ export class Journal {
   /** An empty group is due, to say that the last one is durable. */
   #isClaimDue = false
   #claimed: () => void = () => undefined
+  /** The first group that can answer the claim: one built before it does not know of what it knows. */
+  #claimFrom = 0
   #lastGroup: number
   #durableGroup: number
   bytesSinceCheckpoint = 0
@@ -134,6 +136,7 @@ export class Journal {
     if (this.#failure !== undefined) return Promise.resolve()
     return new Promise((resolve) => {
       this.#claimed = resolve
+      this.#claimFrom = this.#lastGroup + (this.#isWriting ? 2 : 1)
       this.#isClaimDue = true
       this.#schedule()
     })
@@ -361,7 +364,7 @@ export class Journal {
     for (const group of groups) {
       this.#durableGroup = group.sequence
       isClaimNeeded ||= group.items.length > 0
-      if (group.items.length === 0) this.#claimed()
+      if (group.items.length === 0 && group.sequence >= this.#claimFrom) this.#claimed()
       this.#hooks.onDurable(group.items)
     }
     if (isClaimNeeded) this.#armIdleTimer()

@@ -47,6 +47,8 @@ export const defaultStorageOptions: StorageOptions = {
   ballastBytes: 16 * 1024 * 1024,
   openFilesMax: 4_096,
   producerExpiryMs: 24 * 3_600_000,
-  producersPerLogMax: 10_000,
+  producersMax: 100_000,
+  scrubBytesPerSecond: 8 * 1024 * 1024,
+  scrubIntervalMs: 7 * 24 * 3_600_000,
   retentionCheckMs: 60_000,
 }

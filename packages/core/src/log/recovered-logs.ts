@@ -33,6 +33,10 @@ export class RecoveredLogs {
     return this.#logs.get(id)
   }
 
+  get isEmpty(): boolean {
+    return this.#logs.size === 0
+  }
+
   all(): Log[] {
     return [...this.#logs.values()]
   }

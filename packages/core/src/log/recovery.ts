@@ -15,6 +15,7 @@
  */
 import {
   BATCH_CRC_AT,
+  BATCH_HEADER_BYTES,
   batchBaseOffset,
   batchMaxTimestamp,
   crc32c,
@@ -44,6 +45,8 @@ import {
 } from './journal-scan.ts'
 import { LOG_ID_SKIP_AFTER_LOSS, OFFSET_CEILING_STEP, OFFSET_SKIP_AFTER_LOSS } from './limits.ts'
 import type { Log } from './log.ts'
+import { rebuildProducers } from './producer-rebuild.ts'
+import { readProducerSnapshot } from './producer-snapshot.ts'
 import { RecoveredLogs } from './recovered-logs.ts'
 import type { RecoveredState, StoreOptions, StoreParts } from './store-parts.ts'
 import { StoredBatch } from './stored-batch.ts'
@@ -85,6 +88,8 @@ class Recovery {
     corruptGroups: 0,
     quarantinedRanges: 0,
   }
+  /** By log: the offset up to which the snapshot has the producers' batches. */
+  readonly #producersKnownTo = new Map<number, number>()
   #nextLogId = 1
   #checkpointGroup = 0
   /** Logs that end in the groups to replay: what came before their end is of no use. */
@@ -116,6 +121,7 @@ class Recovery {
     this.#checkpointGroup = table?.group ?? 0
     this.#nextLogId = Math.max(table?.nextLogId ?? 1, await this.#logs.firstUnusedId())
     for (const row of table?.rows ?? []) await this.#logs.addFromTable(row)
+    await this.#loadProducers()
     // Its id is used again whatever is lost: files that nothing names must not stand in the way.
     await this.#logs.addNew(0, 1, false)
     const lastGroup = await this.#replay(scan, table?.group ?? 0)
@@ -146,6 +152,24 @@ class Recovery {
     await disk.makeDirectory(this.#parts.logsDirectory)
     await disk.syncDirectory(this.#directory)
     return journalDirectory
+  }
+
+  /** What the snapshot knows; without one, what the headers in the segments tell. */
+  async #loadProducers(): Promise<void> {
+    const { producers } = this.#parts
+    const snapshot = await readProducerSnapshot(this.#environment.disk, this.#directory)
+    for (const row of snapshot?.rows ?? []) {
+      producers.restore(row)
+      this.#producersKnownTo.set(row.logId, row.durable)
+    }
+    producers.unusedProducerId = Math.max(
+      producers.unusedProducerId,
+      snapshot?.unusedProducerId ?? 0,
+    )
+    if (snapshot !== undefined || this.#logs.isEmpty) return
+    this.#environment.log.warn('states of producers are rebuilt from the segments')
+    for (const log of this.#logs.all())
+      if (!log.isVolatile && log.id !== 0) await rebuildProducers(this.#parts, log)
   }
 
   /** No file is filled on: torn groups behind its end could be believed by the next recovery. */
@@ -337,6 +361,7 @@ class Recovery {
       return
     }
     const isThere = entry.kind === EntryKind.marker ? !isDamaged : await this.#isInSegment(entry)
+    if (isThere) await this.#noteProducer(log, entry)
     await this.#logs.jump(log, segment, entry.position + entry.length)
     if (segment.isCreated) this.#parts.writeBehind.markUnsynced(segment, log)
     log.nextOffset = entry.nextOffset
@@ -361,9 +386,22 @@ class Recovery {
     const maxTimestamp = batchMaxTimestamp(view)
     const place = { log, segment, position, baseOffset, nextOffset, epoch, maxTimestamp }
     log.push(new StoredBatch(place, view, slab, undefined))
+    this.#noteProducerOf(log, view, entry)
     // Nothing that is recovered will be taken back: it may leave memory once it is flushed.
     log.advance(nextOffset)
     this.#parts.unflushed.bytes += entry.length
+  }
+
+  async #noteProducer(log: Log, entry: JournalEntryFields): Promise<void> {
+    const header = await this.#logs.readSegment(log, { ...entry, length: BATCH_HEADER_BYTES })
+    if (header !== undefined) this.#noteProducerOf(log, header, entry)
+  }
+
+  #noteProducerOf(log: Log, bytes: Uint8Array, entry: JournalEntryFields): void {
+    const { baseOffset, nextOffset, epoch } = entry
+    // The snapshot is younger than the checkpoint, and has these already.
+    if (baseOffset < (this.#producersKnownTo.get(log.id) ?? 0)) return
+    this.#parts.producers.note(log, bytes, baseOffset, nextOffset, epoch)
   }
 
   #putAside(log: Log, from: number, to: number): void {

@@ -6,6 +6,7 @@ import { Arena } from './arena.ts'
 import { FileCache } from './file-cache.ts'
 import type { JournalPool } from './journal-pool.ts'
 import type { Log } from './log.ts'
+import { ProducerStates } from './producer-states.ts'
 import { TailCache } from './tail-cache.ts'
 import { WriteBehind } from './write-behind.ts'
 
@@ -37,6 +38,7 @@ export interface StoreParts {
   readonly files: FileCache
   readonly tail: TailCache
   readonly writeBehind: WriteBehind
+  readonly producers: ProducerStates
   readonly logsDirectory: string
   /** Accepted and not yet in a segment, over all logs. */
   readonly unflushed: { bytes: number }
@@ -50,6 +52,7 @@ export const createStoreParts = (
   const arena = new Arena({ poison: options.poison })
   const files = new FileCache(environment.disk, options.openFilesMax)
   const tail = new TailCache(arena, options.tailBytesMax)
+  const producers = new ProducerStates(environment.clock, options)
   const logsDirectory = `${directory}/logs`
   const unflushed = { bytes: 0 }
   const writeBehind = new WriteBehind(environment, files, logsDirectory, {
@@ -58,5 +61,5 @@ export const createStoreParts = (
       tail.keep(batches)
     },
   })
-  return { arena, files, tail, writeBehind, logsDirectory, unflushed }
+  return { arena, files, tail, writeBehind, producers, logsDirectory, unflushed }
 }

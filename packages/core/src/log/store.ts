@@ -6,7 +6,8 @@
  * `Checkpointer` lets journal files go; `LogReader` reads. This file ties them together and keeps
  * the rules that need more than one of them: back-pressure, a full disk, a failed one.
  */
-import { BrokerError, isBrokerError } from '@millrace/codec'
+import { BrokerError, NO_PRODUCER, batchProducerId, isBrokerError } from '@millrace/codec'
+import type { CareAccess } from '../care/care-access.ts'
 import type { Environment } from '../environment/environment.ts'
 import type { RecoveryReport } from '../engine/operations.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -14,16 +15,18 @@ import { describeError, isDiskFull } from './disk-errors.ts'
 import { FullDisk } from './full-disk.ts'
 import { IndexLoader } from './index-loader.ts'
 import { Journal } from './journal.ts'
-import { EntryKind, VOLATILE_FLAG } from './journal-format.ts'
+import { EntryKind } from './journal-format.ts'
 import { controlEntry, type ControlItem, type JournalItem } from './journal-group.ts'
 import type { JournalPool } from './journal-pool.ts'
-import { OFFSET_SKIP_AFTER_LOSS } from './limits.ts'
-import { Log, type AcceptedBytes, type LogSettings, type OffsetRange } from './log.ts'
-import { LogReader } from './log-reader.ts'
+import type { AcceptedBytes, Log, OffsetRange } from './log.ts'
+import { LogCatalog } from './log-catalog.ts'
+import { LogReader, firstEndingAfter } from './log-reader.ts'
+import { ProducerSnapshots } from './producer-snapshot.ts'
+import type { ProducerBatch, ProducerStates } from './producer-states.ts'
 import { ReadBufferPool } from './read-buffer-pool.ts'
 import { SegmentReader } from './segment-reader.ts'
 import type { RecoveredState, StoreOptions, StoreParts } from './store-parts.ts'
-import { tellStored, type AppendTicket, type StoredBatch } from './stored-batch.ts'
+import { TicketPair, tellStored, type AppendTicket, type StoredBatch } from './stored-batch.ts'
 import { TimeSearch } from './time-search.ts'
 import { VolatileLogs } from './volatile-logs.ts'
 
@@ -41,7 +44,6 @@ export class LogStore {
   readonly #options: StoreOptions
   readonly #hooks: StoreHooks
   readonly #parts: StoreParts
-  readonly #logs = new Map<number, Log>()
   readonly #pool: JournalPool
   readonly #indexes: IndexLoader
   readonly #segmentReader: SegmentReader
@@ -49,11 +51,14 @@ export class LogStore {
   readonly #fullDisk: FullDisk
   readonly #touched = new Set<Log>()
   readonly #volatile: VolatileLogs
+  readonly #producerSnapshots: ProducerSnapshots
+  readonly logs: LogCatalog
   readonly journal: Journal
   readonly reader: LogReader
   readonly times: TimeSearch
   readonly recovery: RecoveryReport
-  #nextLogId: number
+  /** For who looks after the data. */
+  readonly care: CareAccess
   #isFlushing = false
   /** Appends were told to wait, and not yet that there is room. */
   #wasCongested = false
@@ -81,9 +86,10 @@ export class LogStore {
     this.#hooks = hooks
     this.#parts = parts
     this.#pool = recovered.pool
-    this.#nextLogId = recovered.nextLogId
     this.recovery = recovered.report
-    for (const log of recovered.logs) this.#logs.set(log.id, log)
+    this.logs = new LogCatalog(parts.logsDirectory, recovered.logs, recovered.nextLogId, {
+      submit: (kind, fields) => this.submitControl(kind, fields),
+    })
     const buffers = new ReadBufferPool({ poison: options.poison })
     this.#indexes = new IndexLoader(environment, parts.files, buffers)
     this.#segmentReader = new SegmentReader(parts.files, buffers, this.#indexes, (log, range) =>
@@ -99,17 +105,28 @@ export class LogStore {
       onRoom: () => this.#resumeAfterFull(),
     })
     this.#volatile = this.#createVolatile()
+    this.#producerSnapshots = new ProducerSnapshots(environment.disk, directory, parts.producers)
     this.#checkpointer = new Checkpointer({
       environment,
       pool: this.#pool,
       journal: this.journal,
       writeBehind: parts.writeBehind,
       indexes: this.#indexes,
-      logs: () => this.#logs.values(),
-      nextLogId: () => this.#nextLogId,
+      logs: () => this.logs.all(),
+      nextLogId: () => this.logs.nextLogId,
       flush: (log) => this.#flush(log),
+      saveProducers: () => this.#producerSnapshots.save((id) => this.logs.get(id)),
       checkpointGroup: recovered.checkpointGroup,
     })
+    this.care = {
+      environment,
+      indexes: this.#indexes,
+      checkpointer: this.#checkpointer,
+      journal: this.journal,
+      pool: this.#pool,
+      logs: () => this.logs.all(),
+      putAside: (log, segment, range) => this.#segmentReader.putAside(log, segment, range),
+    }
   }
 
   get isFull(): boolean {
@@ -141,59 +158,6 @@ export class LogStore {
     return this.#pool.recycledCount
   }
 
-  logOf(id: number): Log | undefined {
-    return this.#logs.get(id)
-  }
-
-  /**
-   * The metadata names this log. The crash story: its creation was in a damaged journal group, and its
-   * id would be given to another log, which two topics then call theirs.
-   */
-  noteLogId(id: number): void {
-    this.#nextLogId = Math.max(this.#nextLogId, id + 1)
-  }
-
-  /** A new log with an id that was never used. Its creation precedes everything in it. */
-  createLog(settings: LogSettings, options: { isVolatile: boolean }): Log {
-    const log = this.#newLog(this.#nextLogId++, settings, options.isVolatile)
-    const flags = options.isVolatile ? VOLATILE_FLAG : 0
-    void this.submitControl(EntryKind.create, { logId: log.id, flags, epoch: log.epoch }).catch(
-      () => undefined,
-    )
-    return log
-  }
-
-  /**
-   * A log that a definition names and that the journal knows nothing of any more: its creation was
-   * lost. Which offsets it had given out nobody can say, so it goes on behind a gap.
-   */
-  restoreLog(id: number, settings: LogSettings, isVolatile: boolean): Log {
-    const log = this.#newLog(id, settings, isVolatile)
-    this.#nextLogId = Math.max(this.#nextLogId, id + 1)
-    const nextOffset = OFFSET_SKIP_AFTER_LOSS
-    log.nextOffset = nextOffset
-    log.highWatermark = nextOffset
-    if (isVolatile) log.earliestOffset = nextOffset
-    else log.addGap({ from: 0, to: nextOffset })
-    const flags = isVolatile ? VOLATILE_FLAG : 0
-    const fields = { logId: id, flags, epoch: log.epoch, nextOffset }
-    void this.submitControl(EntryKind.create, fields).catch(() => undefined)
-    return log
-  }
-
-  /** Forgets a log whose creation was refused: nothing on disk names it. */
-  dropLog(log: Log): void {
-    this.#logs.delete(log.id)
-  }
-
-  /** The log with a fixed id, made when the directory is new: metadata is log 0. */
-  ensureLog(id: number, settings: LogSettings): Log {
-    const known = this.#logs.get(id)
-    if (known === undefined) return this.#newLog(id, settings, false)
-    known.settings = settings
-    return known
-  }
-
   /**
    * Accepts a validated batch: it has its offsets when this returns; the ticket is told when it is
    * stored or refused. `isOwned` bytes are kept as they are, others are copied.
@@ -214,6 +178,7 @@ export class LogStore {
       ticket,
     )
     if (log.segments.length > segmentsBefore && segmentsBefore > 0) this.segmentRolls++
+    this.#parts.producers.note(log, view, batch.baseOffset, batch.nextOffset, batch.epoch)
     this.batchesAppended++
     this.bytesAppended += view.length
     this.#parts.unflushed.bytes += view.length
@@ -221,6 +186,26 @@ export class LogStore {
     if (log.isVolatile) this.#volatile.accepted(log)
     else this.journal.submit(batch)
     return batch
+  }
+
+  /**
+   * The batch that this one repeats, when its producer sent it before. Throws what
+   * `ProducerStates.admit` throws.
+   */
+  originalOf(log: Log, bytes: Uint8Array): ProducerBatch | undefined {
+    if (batchProducerId(bytes) === NO_PRODUCER) return undefined
+    return this.#parts.producers.admit(log, bytes)
+  }
+
+  /** Tells the ticket too when the batch at `baseOffset`, which is under way, has its outcome. */
+  awaitStored(log: Log, baseOffset: number, ticket: AppendTicket): void {
+    const batch = log.batches.peekAt(firstEndingAfter(log, baseOffset))
+    if (batch === undefined) throw new BrokerError('ERR_INTERNAL')
+    batch.ticket = batch.ticket === undefined ? ticket : new TicketPair(batch.ticket, ticket)
+  }
+
+  get producers(): ProducerStates {
+    return this.#parts.producers
   }
 
   /** Why no new batch of a user can be taken now, if so. */
@@ -254,14 +239,15 @@ export class LogStore {
    */
   async deleteLog(id: number): Promise<void> {
     await this.submitControl(EntryKind.tombstone, { logId: id })
-    const log = this.#logs.get(id)
+    const log = this.logs.get(id)
     if (log === undefined) return this.#removeDirectory(`${this.#parts.logsDirectory}/${id}`)
     log.isDeleted = true
-    this.#logs.delete(id)
+    this.logs.delete(id)
     await log.flushing?.catch(() => undefined)
     await this.#checkpointer.settled()
     for (const segment of log.segments) await this.#parts.writeBehind.remove(segment)
     this.#parts.unflushed.bytes -= log.unflushedBytes
+    this.#parts.producers.dropLog(id)
     await this.#removeDirectory(log.directory)
     log.notifyWatchers()
   }
@@ -295,24 +281,8 @@ export class LogStore {
       }
     }
     this.journal.close()
-    await this.#pool.close()
+    await this.#pool.close().catch((error: unknown) => this.#fail(error))
     await this.#parts.files.close()
-  }
-
-  #newLog(id: number, settings: LogSettings, isVolatile: boolean): Log {
-    const state = {
-      id,
-      directory: `${this.#parts.logsDirectory}/${id}`,
-      isVolatile,
-      epoch: 1,
-      earliestOffset: 0,
-      nextOffset: 0,
-      ceiling: 0,
-      segments: [],
-    }
-    const log = new Log(state, settings)
-    this.#logs.set(log.id, log)
-    return log
   }
 
   #createJournal(lastGroup: number): Journal {
@@ -387,7 +357,7 @@ export class LogStore {
 
   async #flushOnce(): Promise<void> {
     this.#isFlushDue = false
-    for (const log of [...this.#logs.values()]) if (log.unflushedBytes > 0) await this.#flush(log)
+    for (const log of [...this.logs.all()]) if (log.unflushedBytes > 0) await this.#flush(log)
     await this.#parts.files.trim()
   }
 
@@ -431,6 +401,8 @@ export class LogStore {
     const taken = log.takeBackFrom(first)
     this.#parts.unflushed.bytes -= before - log.unflushedBytes
     void this.#cleanUp(log, taken.segments)
+    for (const { bytes, baseOffset } of taken.batches)
+      this.#parts.producers.takeBack(log, bytes, baseOffset)
     for (const batch of taken.batches.reverse()) {
       this.#parts.arena.release(batch.slab)
       batch.ticket?.refused(new BrokerError('ERR_STORAGE_FULL', [describeError(error)]))

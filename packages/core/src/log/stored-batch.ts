@@ -53,6 +53,27 @@ export class StoredBatch {
   }
 }
 
+/** Two who wait for the same batch: its producer sent it again before it was durable. */
+export class TicketPair implements AppendTicket {
+  readonly #first: AppendTicket
+  readonly #second: AppendTicket
+
+  constructor(first: AppendTicket, second: AppendTicket) {
+    this.#first = first
+    this.#second = second
+  }
+
+  stored(batch: StoredBatch): void {
+    this.#first.stored(batch)
+    this.#second.stored(batch)
+  }
+
+  refused(error: BrokerError): void {
+    this.#first.refused(error)
+    this.#second.refused(error)
+  }
+}
+
 /** Once: the ticket is its owner's again. */
 export const tellStored = (batch: StoredBatch): void => {
   const { ticket } = batch

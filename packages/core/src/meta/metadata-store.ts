@@ -47,7 +47,7 @@ export class MetadataStore {
   private constructor(directory: string, environment: Environment, store: LogStore) {
     this.#environment = environment
     this.#store = store
-    this.#log = store.ensureLog(0, SEGMENT)
+    this.#log = store.logs.ensure(0, SEGMENT)
     this.#log.label = 'metadata'
     this.#snapshot = new MetadataSnapshot(environment.disk, `${directory}/metadata.snapshot`)
   }

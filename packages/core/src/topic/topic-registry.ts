@@ -233,13 +233,13 @@ export class TopicRegistry {
   /** The crash story: the counters of ids were in a damaged range, and what they counted was not. */
   #noteIds({ id, logIds }: { readonly id: number; readonly logIds: readonly number[] }): void {
     this.#unusedTopicId = Math.max(this.#unusedTopicId, id + 1)
-    for (const logId of logIds) this.#store.noteLogId(logId)
+    for (const logId of logIds) this.#store.logs.noteId(logId)
   }
 
   #adopt(definition: TopicDefinition): Topic {
     this.#noteIds(definition)
     const logs = definition.logIds.map(
-      (id) => this.#store.logOf(id) ?? this.#restore(definition, id),
+      (id) => this.#store.logs.get(id) ?? this.#restore(definition, id),
     )
     const topic = new Topic(definition, logs)
     this.#byId.set(definition.id, topic)
@@ -251,14 +251,14 @@ export class TopicRegistry {
     const { segmentBytes, segmentMs, durability } = definition.settings
     const { name } = definition
     this.#environment.log.error('a partition lost its log and begins a new one', { name, logId })
-    return this.#store.restoreLog(logId, { segmentBytes, segmentMs }, durability === 'memory')
+    return this.#store.logs.restore(logId, { segmentBytes, segmentMs }, durability === 'memory')
   }
 
   #createLogs(count: number, settings: TopicSettings): Log[] {
     const { segmentBytes, segmentMs } = settings
     const isVolatile = settings.durability === 'memory'
     return Array.from({ length: count }, () =>
-      this.#store.createLog({ segmentBytes, segmentMs }, { isVolatile }),
+      this.#store.logs.create({ segmentBytes, segmentMs }, { isVolatile }),
     )
   }
 
@@ -270,7 +270,7 @@ export class TopicRegistry {
     try {
       await commit(changes)
     } catch (error) {
-      for (const log of logs) this.#store.dropLog(log)
+      for (const log of logs) this.#store.logs.delete(log.id)
       throw error
     }
   }

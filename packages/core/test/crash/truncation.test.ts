@@ -80,8 +80,9 @@ describe('cut at every byte', () => {
     const inJournal = await sweep(
       false,
       named('.journal'),
-      (good) => [endOfUse(good) - 1_700, endOfUse(good)],
-      17,
+      // From behind the last record on: with that and the claim gone nothing tells a loss from a torn tail.
+      (good) => [endOfUse(good) - 1_300, endOfUse(good)],
+      13,
     )
     expect(inJournal.at(-1)).toBe(4)
   }, 60_000)

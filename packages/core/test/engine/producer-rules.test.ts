@@ -17,8 +17,10 @@ const codeOf = (batch: Uint8Array): string => {
 }
 
 describe('what a producer may send', () => {
-  it('takes a plain batch', () => {
+  it('takes a plain batch, and one of an idempotent producer', () => {
     expect(codeOf(batchWith({}))).toBe('accepted')
+    const options = { producerId: 5, producerEpoch: 0, baseSequence: 0 }
+    expect(codeOf(batchWith(options))).toBe('accepted')
   })
 
   it.each<[string, RecordBatchOptions, string]>([
@@ -26,9 +28,19 @@ describe('what a producer may send', () => {
     ["an append time that is not the broker's", { timestampType: 1 }, 'ERR_INVALID_BATCH'],
     ['a transactional batch', { isTransactional: true }, 'ERR_UNSUPPORTED_FEATURE'],
     [
-      'a producer id',
-      { producerId: 5, producerEpoch: 0, baseSequence: 0 },
-      'ERR_UNSUPPORTED_FEATURE',
+      'a producer id without a sequence',
+      { producerId: 5, producerEpoch: 0, baseSequence: -1 },
+      'ERR_INVALID_BATCH',
+    ],
+    [
+      'a producer id without an epoch',
+      { producerId: 5, producerEpoch: -1, baseSequence: 0 },
+      'ERR_INVALID_BATCH',
+    ],
+    [
+      'a producer id below none',
+      { producerId: -2, producerEpoch: 0, baseSequence: 0 },
+      'ERR_INVALID_BATCH',
     ],
   ])('refuses %s', (_name, options, code) => {
     expect(codeOf(batchWith(options))).toBe(code)

@@ -11,7 +11,7 @@ const open = async (texts: readonly JournalText[], seed = 1): Promise<StoreBench
 }
 
 const valuesOf = async (bench: StoreBench, id = 1): Promise<string[]> => {
-  const log = bench.store.logOf(id)
+  const log = bench.store.logs.get(id)
   if (log === undefined) throw new Error(`log ${id} is gone`)
   return bench.values(log)
 }
@@ -82,7 +82,7 @@ describe('a damaged group that another calls durable', () => {
 
   it('is a gap in the log that was written to later, and the rest goes on', async () => {
     const bench = await open([damaged('header')])
-    const log = bench.store.logOf(1)
+    const log = bench.store.logs.get(1)
     expect(log?.gaps).toEqual([{ from: 1, to: 2 }])
     expect(log?.nextOffset).toBe(3)
     expect(bench.report).toMatchObject({ corruptGroups: 1 })
@@ -94,21 +94,21 @@ describe('a damaged group that another calls durable', () => {
 
   it('makes every log without a later batch skip offsets: one may have been given out', async () => {
     const bench = await open([damaged('header')])
-    const other = bench.store.logOf(2)
+    const other = bench.store.logs.get(2)
     expect(other?.nextOffset).toBeGreaterThan(1_000_000)
     expect(other?.gaps[0]?.from).toBe(1)
   })
 
   it('gives no id of a log out that it may have given away', async () => {
     const bench = await open([damaged('header')])
-    const log = bench.store.createLog(settings, { isVolatile: false })
+    const log = bench.store.logs.create(settings, { isVolatile: false })
     expect(log.id).toBeGreaterThan(1_000_000)
   })
 
   it('loses only the entries whose payload is damaged', async () => {
     const bench = await open([damaged('payload')])
-    expect(bench.store.logOf(1)?.gaps).toEqual([{ from: 1, to: 2 }])
-    expect(bench.store.logOf(2)?.nextOffset).toBe(1)
+    expect(bench.store.logs.get(1)?.gaps).toEqual([{ from: 1, to: 2 }])
+    expect(bench.store.logs.get(2)?.nextOffset).toBe(1)
   })
 
   it('is known when it is the last one and an empty group claims it', async () => {
@@ -123,7 +123,7 @@ describe('a damaged group that another calls durable', () => {
       },
     ])
     expect(bench.report.corruptGroups).toBe(1)
-    expect(bench.store.logOf(1)?.nextOffset).toBeGreaterThan(1_000_000)
+    expect(bench.store.logs.get(1)?.nextOffset).toBeGreaterThan(1_000_000)
   })
 
   it('that held the creation of a log does not take the log', async () => {
@@ -142,7 +142,7 @@ describe('a damaged group that another calls durable', () => {
 
   it('leaves its journal file for a person, not for another use', async () => {
     const bench = await open([damaged('header')])
-    const log = bench.store.logOf(1)
+    const log = bench.store.logs.get(1)
     if (log === undefined) throw new Error('the log is gone')
     for (let count = 0; count < 3; count++) {
       await bench.append(log, ['x'])
@@ -178,7 +178,7 @@ describe('a group of another time', () => {
         ],
       },
     ])
-    expect(bench.store.logOf(1)?.nextOffset).toBe(1)
+    expect(bench.store.logs.get(1)?.nextOffset).toBe(1)
   })
 })
 
@@ -194,8 +194,8 @@ describe('the end of a log', () => {
         ],
       },
     ])
-    expect(bench.store.logOf(1)).toBeUndefined()
-    expect(bench.store.createLog(settings, { isVolatile: false }).id).toBe(2)
+    expect(bench.store.logs.get(1)).toBeUndefined()
+    expect(bench.store.logs.create(settings, { isVolatile: false }).id).toBe(2)
   })
 })
 
@@ -206,7 +206,7 @@ describe('a journal file', () => {
     bytes.fill(0, 0, 8_192)
     await writeFileInto(world, 1, bytes)
     const bench = await StoreBench.open(world)
-    const log = bench.store.createLog(settings, { isVolatile: false })
+    const log = bench.store.logs.create(settings, { isVolatile: false })
     for (let count = 0; count < 2; count++) {
       await bench.append(log, ['x'])
       await bench.run(bench.store.checkpoint())
@@ -226,7 +226,7 @@ describe('a journal file', () => {
       await first.run(file.write([new Uint8Array(64 * 1_024)], 0))
       world.kill()
       const second = await StoreBench.open(world)
-      const log = second.store.createLog(settings, { isVolatile: false })
+      const log = second.store.logs.create(settings, { isVolatile: false })
       await second.append(log, ['acknowledged'])
       world.losePower()
       expect(await valuesOf(await StoreBench.open(world), log.id)).toEqual(['acknowledged'])
@@ -238,7 +238,7 @@ describe('a journal file', () => {
     await writeFileInto(world, 1, new Uint8Array(100))
     await writeFileInto(world, 2, new Uint8Array(64 * 1_024))
     const bench = await StoreBench.open(world)
-    await bench.append(bench.store.createLog(settings, { isVolatile: false }), ['x'])
+    await bench.append(bench.store.logs.create(settings, { isVolatile: false }), ['x'])
     const names = world.disk.files('/data/journal').map((path) => path.slice(-14))
     expect(names).toEqual(['000002.journal'])
   })
@@ -248,7 +248,7 @@ describe('what nothing durable names', () => {
   it('is removed: an append died before its group', async () => {
     const world = newWorld(1)
     const bench = await StoreBench.open(world)
-    const log = bench.store.createLog(settings, { isVolatile: false })
+    const log = bench.store.logs.create(settings, { isVolatile: false })
     await bench.append(log, ['a'])
     await bench.run(bench.store.checkpoint())
     const stray = `${log.directory}/00000000000000000077.log`
@@ -291,9 +291,9 @@ describe('what nothing durable names', () => {
 it('gives no offset of an unsynced log out again when its ceiling is lost', async () => {
   const world = newWorld(1)
   const first = await StoreBench.open(world)
-  const log = first.store.createLog(settings, { isVolatile: true })
+  const log = first.store.logs.create(settings, { isVolatile: true })
   await first.append(log, ['a', 'b'])
-  const other = first.store.createLog(settings, { isVolatile: false })
+  const other = first.store.logs.create(settings, { isVolatile: false })
   await first.append(other, ['c'])
   await world.scheduler.runFor(100)
   world.losePower()
@@ -307,7 +307,7 @@ it('gives no offset of an unsynced log out again when its ceiling is lost', asyn
     if (kinds.includes(5)) world.disk.flipBit(path, 8 * (at + 20))
   }
   const second = await StoreBench.open(world)
-  const again = second.store.logOf(log.id)
+  const again = second.store.logs.get(log.id)
   // Its creation may be lost with it: then nobody can append to it.
   if (again !== undefined) expect((await second.append(again, ['d'])).baseOffset).toBeGreaterThan(1)
   expect(second.report.corruptGroups).toBe(1)
@@ -316,11 +316,11 @@ it('gives no offset of an unsynced log out again when its ceiling is lost', asyn
 it('opens a new epoch in every log at every start', async () => {
   const world = newWorld(1)
   const first = await StoreBench.open(world)
-  const log = first.store.createLog(settings, { isVolatile: false })
+  const log = first.store.logs.create(settings, { isVolatile: false })
   await first.append(log, ['a'])
   world.kill()
   const second = await StoreBench.open(world)
-  const again = second.store.logOf(log.id)
+  const again = second.store.logs.get(log.id)
   if (again === undefined) throw new Error('the log is gone')
   const batch = await second.append(again, ['b'])
   expect(batch.epoch).toBe(2)

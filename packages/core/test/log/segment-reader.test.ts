@@ -12,7 +12,7 @@ const filled = async (
   seed = 1,
 ): Promise<{ bench: StoreBench; log: Log }> => {
   const bench = await StoreBench.open(newWorld(seed))
-  const log = bench.store.createLog({ ...settings, segmentBytes }, { isVolatile: false })
+  const log = bench.store.logs.create({ ...settings, segmentBytes }, { isVolatile: false })
   for (const value of VALUES) await bench.append(log, [value])
   await bench.run(bench.store.checkpoint())
   bench.forgetTail()
@@ -115,7 +115,7 @@ describe('reading from segments', () => {
   it('believes nothing behind the end of a sealed segment, whole and in order as it may be', async () => {
     const world = newWorld(2)
     const first = await StoreBench.open(world)
-    const log = first.store.createLog({ ...settings, segmentBytes: 4_096 }, { isVolatile: false })
+    const log = first.store.logs.create({ ...settings, segmentBytes: 4_096 }, { isVolatile: false })
     for (const value of VALUES) await first.append(log, [value])
     await first.run(first.store.checkpoint())
     // An append that was refused once stands whole where the sealed file should end.
@@ -128,7 +128,7 @@ describe('reading from segments', () => {
     await first.run(file.sync())
     world.kill()
     const second = await StoreBench.open(world)
-    const again = second.store.logOf(log.id)
+    const again = second.store.logs.get(log.id)
     if (again === undefined) throw new Error('the log is gone')
     expect(await second.values(again)).toEqual(VALUES)
     expect(await second.values(again, next - 1)).toEqual(VALUES.slice(next - 1))
@@ -161,7 +161,7 @@ describe('reading from segments', () => {
 describe('indexes', () => {
   const restart = async (bench: StoreBench, log: Log): Promise<{ bench: StoreBench; log: Log }> => {
     const next = await StoreBench.open(bench.world)
-    const again = next.store.logOf(log.id)
+    const again = next.store.logs.get(log.id)
     if (again === undefined) throw new Error('the log is gone')
     return { bench: next, log: again }
   }
@@ -190,7 +190,7 @@ describe('indexes', () => {
 describe('searching by time', () => {
   const stamped = async (stamps: readonly number[]): Promise<{ bench: StoreBench; log: Log }> => {
     const bench = await StoreBench.open(newWorld(1))
-    const log = bench.store.createLog({ ...settings, segmentBytes: 4_096 }, { isVolatile: false })
+    const log = bench.store.logs.create({ ...settings, segmentBytes: 4_096 }, { isVolatile: false })
     for (const stamp of stamps) {
       const bytes = batchOf(['.'.repeat(500)], stamp)
       const accepted = { bytes, recordCount: 1, maxTimestamp: stamp }

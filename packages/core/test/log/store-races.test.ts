@@ -60,7 +60,7 @@ const offsetsOf = async (store: LogStore, log: Log): Promise<[number, string][]>
 it('tells a direct append only after a segment sync that a checkpoint has begun meanwhile', async () => {
   const disk = new RecordingDisk()
   const { store } = await openOn(disk)
-  const log = store.createLog({ ...settings, segmentBytes: 24_000 }, { isVolatile: false })
+  const log = store.logs.create({ ...settings, segmentBytes: 24_000 }, { isVolatile: false })
   await settle()
   let directorySyncs = 0
   disk.holds = (what) =>
@@ -84,7 +84,7 @@ it('tells a direct append only after a segment sync that a checkpoint has begun 
 it('keeps a direct append that may be refused out of the checkpoint', async () => {
   const disk = new RecordingDisk()
   const { store } = await openOn(disk)
-  const log = store.createLog(settings, { isVolatile: false })
+  const log = store.logs.create(settings, { isVolatile: false })
   submit(store, log, 'kept')
   await settle()
   disk.holds = (what) => /^write .*journal \d+$/.test(what)
@@ -101,7 +101,7 @@ it('keeps a direct append that may be refused out of the checkpoint', async () =
   await settle()
   expect(after).toEqual(['stored'])
   const next = await openOn(disk)
-  const again = next.store.logOf(log.id)
+  const again = next.store.logs.get(log.id)
   if (again === undefined) throw new Error('the log is gone')
   expect(await offsetsOf(next.store, again)).toEqual([
     [0, 'kept'],
@@ -116,7 +116,7 @@ it('flushes again what became durable behind a pass of the write-behind', async 
     unflushedBytesMax: 5_000,
     directAppendBytes: 1 << 30,
   })
-  const [first, second] = [1, 2].map(() => store.createLog(settings, { isVolatile: false }))
+  const [first, second] = [1, 2].map(() => store.logs.create(settings, { isVolatile: false }))
   if (first === undefined || second === undefined) throw new Error('no logs')
   await settle()
   disk.holds = (what) => /^write .*\.log/.test(what)
@@ -135,7 +135,7 @@ it('flushes again what became durable behind a pass of the write-behind', async 
 it('takes a full disk at the entry of a checkpoint for a full disk', async () => {
   const disk = new RecordingDisk()
   const { store, fatal } = await openOn(disk)
-  const log = store.createLog(settings, { isVolatile: false })
+  const log = store.logs.create(settings, { isVolatile: false })
   submit(store, log, 'a')
   await settle()
   disk.fails = (what) => (/^write .*journal/.test(what) ? 'ENOSPC' : undefined)
@@ -148,7 +148,7 @@ it('takes a full disk at the entry of a checkpoint for a full disk', async () =>
 it('ends once, whatever fails how often, and lets its own work go', async () => {
   const disk = new RecordingDisk()
   const { store, fatal } = await openOn(disk)
-  const log = store.createLog(settings, { isVolatile: false })
+  const log = store.logs.create(settings, { isVolatile: false })
   const before = submit(store, log, 'a')
   await settle()
   disk.fails = (what) => (what.startsWith('sync') ? 'EIO' : undefined)
@@ -168,7 +168,7 @@ it('ends once, whatever fails how often, and lets its own work go', async () => 
 it('cuts what a refused append has left in its segment before anything else is written', async () => {
   const disk = new RecordingDisk()
   const { store } = await openOn(disk)
-  const log = store.createLog(settings, { isVolatile: false })
+  const log = store.logs.create(settings, { isVolatile: false })
   submit(store, log, 'kept')
   await settle()
   await store.checkpoint()

@@ -7,7 +7,7 @@ describe('direct appends', () => {
   it('larger than the tail stay in memory until they are durable', async () => {
     const world = newWorld(4)
     const bench = await StoreBench.open(world, { tailBytesMax: 1_000 })
-    const log = bench.store.createLog(settings, { isVolatile: false })
+    const log = bench.store.logs.create(settings, { isVolatile: false })
     await bench.append(log, ['kept'])
     const journal = (path: string): boolean => path.endsWith('.journal')
     world.disk.inject({ kind: 'write', code: 'ENOSPC', nth: 1, matches: journal })
@@ -23,7 +23,7 @@ describe('checkpoints', () => {
   it('never overlap, and each is worth its own table', async () => {
     const world = newWorld(5)
     const bench = await StoreBench.open(world)
-    const log = bench.store.createLog(settings, { isVolatile: false })
+    const log = bench.store.logs.create(settings, { isVolatile: false })
     await bench.append(log, ['a'])
     await bench.run(Promise.all([1, 2, 3].map(() => bench.store.checkpoint())))
     expect(bench.store.checkpoints).toBe(3)
@@ -35,7 +35,7 @@ describe('checkpoints', () => {
       checkpointBytes: 1 << 30,
       directAppendBytes: 1 << 30,
     })
-    const log = bench.store.createLog(settings, { isVolatile: false })
+    const log = bench.store.logs.create(settings, { isVolatile: false })
     for (let index = 0; index < 40; index++) await bench.append(log, ['.'.repeat(6_000)])
     expect(bench.store.journalFilesRecycled).toBe(0)
     await bench.run(bench.store.checkpoint())
@@ -48,7 +48,7 @@ describe('checkpoints', () => {
   it('survive the damage of the last table by the one before', async () => {
     const world = newWorld(7)
     const bench = await StoreBench.open(world, { directAppendBytes: 1 << 30 })
-    const log = bench.store.createLog(settings, { isVolatile: false })
+    const log = bench.store.logs.create(settings, { isVolatile: false })
     const values = Array.from({ length: 60 }, (_, index) => `${index}`.padEnd(3_000, '.'))
     for (const value of values) await bench.append(log, [value])
     await bench.run(bench.store.checkpoint())
@@ -61,7 +61,7 @@ describe('checkpoints', () => {
     const last = found.sort((left, right) => left.sequence - right.sequence).at(-1)
     world.disk.flipBit(last?.path ?? '', 8 * (last?.payloadAt ?? 0) + 8 * 20)
     const next = await StoreBench.open(world)
-    const again = next.store.logOf(log.id)
+    const again = next.store.logs.get(log.id)
     if (again === undefined) throw new Error('the log is gone')
     expect(await next.values(again)).toEqual([...values, 'last'])
   })
@@ -73,7 +73,8 @@ describe('checkpoints', () => {
     for (let life = 0; life < 12; life++) {
       const bench = await StoreBench.open(world, options)
       expect(bench.report.bytesReplayed).toBeLessThan(400_000)
-      const log = bench.store.logOf(logId) ?? bench.store.createLog(settings, { isVolatile: false })
+      const log =
+        bench.store.logs.get(logId) ?? bench.store.logs.create(settings, { isVolatile: false })
       logId = log.id
       for (let index = 0; index < 40; index++) await bench.append(log, ['.'.repeat(3_000)])
       await world.scheduler.runFor(50)
@@ -88,7 +89,7 @@ describe('unsynced logs', () => {
   it('show what is below a durable ceiling, tell in order, and refuse what has none', async () => {
     const world = newWorld(9)
     const bench = await StoreBench.open(world)
-    const log = bench.store.createLog(settings, { isVolatile: true })
+    const log = bench.store.logs.create(settings, { isVolatile: true })
     const journal = (path: string): boolean => path.endsWith('.journal')
     world.disk.inject({ kind: 'write', code: 'ENOSPC', nth: 1, times: 40, matches: journal })
     const refused = bench.submit(log, ['no ceiling'])
@@ -107,7 +108,7 @@ describe('unsynced logs', () => {
       writeBehindBytes: 1 << 30,
       unflushedBytesMax: 1 << 30,
     })
-    const log = bench.store.createLog(settings, { isVolatile: true })
+    const log = bench.store.logs.create(settings, { isVolatile: true })
     await bench.append(log, ['first'])
     let peeks = 0
     const { batches } = log
@@ -130,7 +131,7 @@ describe('deleting a log', () => {
   it('lets a reader finish with the file it has open', async () => {
     const world = newWorld(11)
     const bench = await StoreBench.open(world)
-    const log = bench.store.createLog(settings, { isVolatile: false })
+    const log = bench.store.logs.create(settings, { isVolatile: false })
     for (let index = 0; index < 10; index++) await bench.append(log, ['.'.repeat(1_000)])
     await bench.run(bench.store.checkpoint())
     bench.forgetTail()
@@ -149,17 +150,17 @@ describe('deleting a log', () => {
   it('is finished by asking again after a crash between the tombstone and the files', async () => {
     const world = newWorld(12)
     const bench = await StoreBench.open(world)
-    const log = bench.store.createLog(settings, { isVolatile: false })
+    const log = bench.store.logs.create(settings, { isVolatile: false })
     await bench.append(log, ['.'.repeat(40_000)])
     const deleting = bench.store.deleteLog(log.id)
     await world.scheduler.runUntil(() => log.isDeleted)
     deleting.catch(() => undefined)
     world.losePower()
     const next = await StoreBench.open(world)
-    expect(next.store.logOf(log.id)).toBeUndefined()
+    expect(next.store.logs.get(log.id)).toBeUndefined()
     await next.run(next.store.deleteLog(log.id))
     expect(segmentFiles(world).filter((path) => path.includes(`/${log.id}/`))).toEqual([])
-    expect(next.store.createLog(settings, { isVolatile: false }).id).toBeGreaterThan(log.id)
+    expect(next.store.logs.create(settings, { isVolatile: false }).id).toBeGreaterThan(log.id)
   })
 })
 

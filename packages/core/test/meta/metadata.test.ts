@@ -108,7 +108,7 @@ describe('the metadata', () => {
     await put(first, { kept: { n: 1 } })
     await first.bench.run(first.bench.store.checkpoint())
     await put(first, { lost: { n: 2 } })
-    const log = first.bench.store.logOf(0) as Log
+    const log = first.bench.store.logs.get(0) as Log
     await first.bench.run(first.bench.parts.writeBehind.flush(log))
     await world.scheduler.runFor(50)
     world.kill()

@@ -46,6 +46,18 @@ export const batchOf = (values: readonly string[], timestamp = 1_000): Uint8Arra
   return builder.build()
 }
 
+/** A batch of an idempotent producer. */
+export const producedBy = (
+  producer: { readonly producerId: number; readonly epoch: number },
+  baseSequence: number,
+  values: readonly string[],
+): Uint8Array => {
+  const { producerId, epoch: producerEpoch } = producer
+  const builder = new RecordBatchBuilder({ producerId, producerEpoch, baseSequence })
+  for (const value of values) builder.appendFields(1_000, null, utf8Encode(value), [])
+  return builder.build()
+}
+
 export interface Outcome {
   readonly sequence: number
   readonly error: BrokerError | undefined
@@ -53,6 +65,7 @@ export interface Outcome {
   readonly nextOffset: number
   readonly appendTimestamp: number
   readonly durability: string
+  readonly isDuplicate: boolean
 }
 
 export interface ReadRecord {
@@ -88,6 +101,7 @@ const outcomeOf = (completion: AppendCompletion): Outcome => ({
   nextOffset: completion.nextOffset,
   appendTimestamp: completion.appendTimestamp,
   durability: completion.durability,
+  isDuplicate: completion.isDuplicate,
 })
 
 /** One life of a broker. */
