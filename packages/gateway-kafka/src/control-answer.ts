@@ -13,11 +13,7 @@ export interface ControlHandler<Request, Response> {
   /** Served before the peer has shown who it is. */
   readonly isForStrangers?: boolean
   /** Request errors stand in the response; what is thrown here ends the connection. */
-  run(
-    session: KafkaSession,
-    request: Request,
-    version: number,
-  ): Response | Promise<Response>
+  run(session: KafkaSession, request: Request, version: number): Response | Promise<Response>
 }
 
 /** A handler for the table: what goes in and what comes out is between its API and itself. */

@@ -25,11 +25,8 @@ export const isAllowed = (
   name: string,
 ): boolean => services.authorizer.check(principal, action, { kind: 'topic', namespace, name })
 
-export const notAuthorized = (
-  { principal }: Caller,
-  action: Action,
-  topic: string,
-): BrokerError => new BrokerError('ERR_NOT_AUTHORIZED', [principal.name, action, topic])
+export const notAuthorized = ({ principal }: Caller, action: Action, topic: string): BrokerError =>
+  new BrokerError('ERR_NOT_AUTHORIZED', [principal.name, action, topic])
 
 export class OpenTopics {
   readonly #services: Services

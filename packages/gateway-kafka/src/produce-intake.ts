@@ -74,7 +74,10 @@ export class ProduceIntake {
   readonly #options: ProduceIntakeOptions
   readonly #pending = new RingQueue<PendingBatch>()
   /** What the engine has not taken yet: the first of them was refused. */
-  readonly #waiting = new RingQueue<{ readonly batch: PendingBatch; readonly handle: TopicHandle }>()
+  readonly #waiting = new RingQueue<{
+    readonly batch: PendingBatch
+    readonly handle: TopicHandle
+  }>()
   #append: ReusedAppend | undefined
   #firstSequence = 0
   #nextSequence = 0

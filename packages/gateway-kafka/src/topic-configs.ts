@@ -49,7 +49,7 @@ const acceptedValues: Readonly<Record<string, readonly string[]>> = {
   'compression.type': ['producer'],
   'min.insync.replicas': ['1'],
   'unclean.leader.election.enable': ['false'],
-  'preallocate': ['true', 'false'],
+  preallocate: ['true', 'false'],
 }
 
 const invalid = (name: string, reason: string): BrokerError =>

@@ -8,7 +8,11 @@ import { apiVersions, NO_FEATURES } from '../schema/apis/api-versions.ts'
 import { servedApis } from '../served-apis.ts'
 
 const ranges: readonly ApiRange[] = servedApis
-  .map(({ key, offeredSince, last }) => ({ apiKey: key, minVersion: offeredSince, maxVersion: last }))
+  .map(({ key, offeredSince, last }) => ({
+    apiKey: key,
+    minVersion: offeredSince,
+    maxVersion: last,
+  }))
   .sort((left, right) => left.apiKey - right.apiKey)
 
 const responseOf = (errorCode: number): ApiVersionsResponse => ({

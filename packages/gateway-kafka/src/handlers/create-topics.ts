@@ -6,7 +6,11 @@ import { controlHandler } from '../control-answer.ts'
 import { asAnswerable, KafkaError, kafkaErrorOf } from '../errors.ts'
 import type { KafkaSession } from '../kafka-session.ts'
 import { isAllowed, notAuthorized } from '../open-topics.ts'
-import { type CreatableTopic, type CreatedTopic, createTopics } from '../schema/apis/create-topics.ts'
+import {
+  type CreatableTopic,
+  type CreatedTopic,
+  createTopics,
+} from '../schema/apis/create-topics.ts'
 import { NO_UUID } from '../schema/scalars.ts'
 import { configsOf, settingsOf } from '../topic-configs.ts'
 import { topicUuid } from '../topic-uuid.ts'

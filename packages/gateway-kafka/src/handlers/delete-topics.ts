@@ -4,7 +4,11 @@ import { controlHandler } from '../control-answer.ts'
 import { asAnswerable, KafkaError, kafkaErrorOf } from '../errors.ts'
 import type { KafkaSession } from '../kafka-session.ts'
 import { isAllowed, notAuthorized } from '../open-topics.ts'
-import { type DeletableTopic, type DeletedTopic, deleteTopics } from '../schema/apis/delete-topics.ts'
+import {
+  type DeletableTopic,
+  type DeletedTopic,
+  deleteTopics,
+} from '../schema/apis/delete-topics.ts'
 import { NO_UUID } from '../schema/scalars.ts'
 import { findTopicByUuid, topicUuid } from '../topic-uuid.ts'
 

@@ -1,7 +1,12 @@
 /** InitProducerId: always a new id; a producer that asks with an old one starts afresh. */
 import type { AnyControlHandler } from '../control-answer.ts'
 import { controlHandler } from '../control-answer.ts'
-import { asAnswerable, KafkaError, kafkaErrorOfCluster, transactionsUnsupported } from '../errors.ts'
+import {
+  asAnswerable,
+  KafkaError,
+  kafkaErrorOfCluster,
+  transactionsUnsupported,
+} from '../errors.ts'
 import { initProducerId, type InitProducerIdResponse } from '../schema/apis/init-producer-id.ts'
 
 const failed = (errorCode: number): InitProducerIdResponse => ({

@@ -103,16 +103,14 @@ const describe = (topic: TopicDescription): MetadataTopic => ({
   name: topic.topic,
   topicId: topicUuid(topic),
   isInternal: false,
-  partitions: topic.partitions.map(
-    ({ partition, epoch }): MetadataPartition => ({
-      errorCode: KafkaError.NONE,
-      partitionIndex: partition,
-      leaderId: NODE_ID,
-      leaderEpoch: epoch,
-      replicaNodes: thisNode,
-      isrNodes: thisNode,
-      offlineReplicas: noNodes,
-    }),
-  ),
+  partitions: topic.partitions.map(({ partition, epoch }): MetadataPartition => ({
+    errorCode: KafkaError.NONE,
+    partitionIndex: partition,
+    leaderId: NODE_ID,
+    leaderEpoch: epoch,
+    replicaNodes: thisNode,
+    isrNodes: thisNode,
+    offlineReplicas: noNodes,
+  })),
   topicAuthorizedOperations: NO_OPERATIONS,
 })

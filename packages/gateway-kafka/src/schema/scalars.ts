@@ -72,7 +72,8 @@ const readUuid = (reader: MessageReader): string => {
 
 const writeUuid = (writer: MessageWriter, uuid: string): void => {
   const digits = uuid.replaceAll('-', '')
-  for (let at = 0; at < UUID_BYTES * 2; at += 2) writer.uint8(parseInt(digits.slice(at, at + 2), 16))
+  for (let at = 0; at < UUID_BYTES * 2; at += 2)
+    writer.uint8(parseInt(digits.slice(at, at + 2), 16))
 }
 
 export const uuidType: Type<string> = scalar(NO_UUID, UUID_BYTES, readUuid, writeUuid)

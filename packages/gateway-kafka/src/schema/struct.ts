@@ -108,11 +108,7 @@ const readTags = (reader: MessageReader, fields: readonly TaggedField[], values:
 export const skipTags = (reader: MessageReader): void => readTags(reader, NO_TAGS, {})
 const NO_TAGS: readonly TaggedField[] = []
 
-const writeTags = (
-  writer: MessageWriter,
-  fields: readonly TaggedField[],
-  values: Values,
-): void => {
+const writeTags = (writer: MessageWriter, fields: readonly TaggedField[], values: Values): void => {
   const sent = fields.filter(({ name, fallback }) => values[name] !== fallback)
   writer.uvarint(sent.length)
   for (const { name, tag, codec } of sent) {

@@ -65,9 +65,7 @@ export const apiVersions: Api<ApiVersionsRequest, ApiVersionsResponse> = defineA
   }),
   response: struct<ApiVersionsResponse>({
     errorCode: int16(),
-    apiKeys: array(
-      struct<ApiRange>({ apiKey: int16(), minVersion: int16(), maxVersion: int16() }),
-    ),
+    apiKeys: array(struct<ApiRange>({ apiKey: int16(), minVersion: int16(), maxVersion: int16() })),
     throttleTimeMs: int32({ since: 1 }),
     supportedFeatures: array(supportedFeature, { since: 3, tag: 0, fallback: NO_FEATURES }),
     finalizedFeaturesEpoch: int64({ since: 3, tag: 1, fallback: -1 }),
