@@ -99,7 +99,6 @@ describe('before CONNECT', () => {
     ['a frame of one byte more than 8 KiB', lengthOnly(8_189), Code.FRAME_TOO_LARGE],
     ['a length of 2^31 - 1', lengthOnly(0x7fff_ffff), Code.FRAME_TOO_LARGE],
     ['a length of 2^32 - 1', lengthOnly(0xffff_ffff), Code.FRAME_TOO_LARGE],
-    ['HTTP', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'), Code.MALFORMED_FRAME],
     ['TLS', Buffer.from('16030100c8010000c40303', 'hex'), Code.MALFORMED_FRAME],
     ['AMQP', Buffer.from('AMQP\0\0\x09\x01'), Code.MALFORMED_FRAME],
     ['an unknown opcode', frame(0x6e, Buffer.alloc(0), { correlation: 1 }), Code.UNEXPECTED_FRAME],

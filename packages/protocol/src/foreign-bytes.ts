@@ -21,16 +21,19 @@ const TLS_ALERT = 0x15
 const TLS_HANDSHAKE = 0x16
 const TLS_MAJOR = 0x03
 
-/** What the bytes look like, as the end of an error's text, or `undefined`. */
-export const describeForeignBytes = (bytes: Uint8Array, at: number): string | undefined => {
+export type ForeignProtocol = 'tls' | 'http' | 'amqp'
+
+/** The end of an error's text. */
+export const foreignTexts: Readonly<Record<ForeignProtocol, string>> = {
+  tls: 'the peer speaks TLS here, and this connection is plain: check the port and the TLS setting',
+  http: 'the peer speaks HTTP, not the Millrace protocol: check the port',
+  amqp: 'the peer speaks AMQP, not the Millrace protocol: check the port',
+}
+
+export const foreignProtocolOf = (bytes: Uint8Array, at: number): ForeignProtocol | undefined => {
   const first = bytes[at]
-  if ((first === TLS_HANDSHAKE || first === TLS_ALERT) && bytes[at + 1] === TLS_MAJOR) {
-    return 'the peer speaks TLS here, and this connection is plain: check the port and the TLS setting'
-  }
+  if ((first === TLS_HANDSHAKE || first === TLS_ALERT) && bytes[at + 1] === TLS_MAJOR) return 'tls'
   const text = String.fromCharCode(...bytes.subarray(at, at + 4))
-  if (HTTP_STARTS.includes(text)) {
-    return 'the peer speaks HTTP, not the Millrace protocol: check the port'
-  }
-  if (text === 'AMQP') return 'the peer speaks AMQP, not the Millrace protocol: check the port'
-  return undefined
+  if (HTTP_STARTS.includes(text)) return 'http'
+  return text === 'AMQP' ? 'amqp' : undefined
 }

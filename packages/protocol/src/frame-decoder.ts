@@ -11,7 +11,7 @@
 import { BrokerError, isBrokerError } from '@millrace/codec'
 import { BodyAssemblies, BodyAssembly } from './body-assemblies.ts'
 import { POOLED_BODY_BYTES, type BodyPool } from './body-pool.ts'
-import { describeForeignBytes } from './foreign-bytes.ts'
+import { type ForeignProtocol, foreignProtocolOf, foreignTexts } from './foreign-bytes.ts'
 import {
   FLAG_MORE,
   FRAME_HEADER_BYTES,
@@ -70,6 +70,7 @@ export class FrameDecoder {
   #sink: BodyAssembly | undefined
   #remainingBytes: number
   #isFirst: boolean
+  #foreignProtocol: ForeignProtocol | undefined
   #isSuspended: boolean
   #isRunning: boolean
   #failure: unknown
@@ -90,6 +91,7 @@ export class FrameDecoder {
     this.#sink = undefined
     this.#remainingBytes = 0
     this.#isFirst = true
+    this.#foreignProtocol = undefined
     this.#isSuspended = false
     this.#isRunning = false
     this.#failure = undefined
@@ -110,6 +112,11 @@ export class FrameDecoder {
     if (this.#sink !== undefined && !this.#isAssembly(this.#sink)) sum += this.#sink.length
     for (const chunk of this.#waiting) sum += chunk.length
     return sum
+  }
+
+  /** Whose first bytes these were, once `push` has refused them. */
+  get foreignProtocol(): ForeignProtocol | undefined {
+    return this.#foreignProtocol
   }
 
   /** Memory held for them. */
@@ -244,8 +251,9 @@ export class FrameDecoder {
     const length = frameLength(bytes, at)
     const frameBytes = length + FRAME_LENGTH_BYTES
     if (length >= FRAME_LENGTH_MIN && frameBytes <= this.#frameBytesMax) return
-    const foreign = this.#isFirst ? describeForeignBytes(bytes, at) : undefined
-    if (foreign !== undefined) throw new BrokerError('ERR_MALFORMED_FRAME', [foreign])
+    const foreign = this.#isFirst ? foreignProtocolOf(bytes, at) : undefined
+    this.#foreignProtocol = foreign
+    if (foreign !== undefined) throw new BrokerError('ERR_MALFORMED_FRAME', [foreignTexts[foreign]])
     if (length < FRAME_LENGTH_MIN) {
       const text = `its length field says ${length}, and ${FRAME_LENGTH_MIN} is the least`
       throw new BrokerError('ERR_MALFORMED_FRAME', [text])

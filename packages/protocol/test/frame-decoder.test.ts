@@ -355,3 +355,23 @@ describe('suspend and resume', () => {
     expect(frames).toHaveLength(1)
   })
 })
+
+it.each([
+  ['GET /livez', 'http'],
+  ['PRI * HTTP/2.0', 'http'],
+  ['AMQP\0\0\x09\x01', 'amqp'],
+  ['\x16\x03\x01\x02\x00\x01', 'tls'],
+  ['\xfe\xfe\xfe\xfe\xfe', undefined],
+])('knows whose bytes %j are, however they arrive', (text, protocol) => {
+  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0))
+  for (const size of [bytes.length, 1]) {
+    const decoder = new FrameDecoder({
+      ...{ frameBytesMax: 1 << 20, bodyBytesMax: 1 << 20 },
+      onFrame: () => undefined,
+    })
+    expect(() => {
+      for (let at = 0; at < bytes.length; at += size) decoder.push(bytes.subarray(at, at + size))
+    }).toThrow()
+    expect(decoder.foreignProtocol).toBe(protocol)
+  }
+})

@@ -17,7 +17,10 @@ const NATIVE_FIRST = 0x00
 
 const describe = (packet: Uint8Array | undefined): string | undefined => {
   if (packet?.[0] === TLS_HANDSHAKE) {
-    return 'this port speaks plain HTTP and these bytes are TLS: https is on http.tlsPort, 7423 unless it was moved'
+    return (
+      'these bytes are TLS and not HTTP, which this port speaks plainly: ' +
+      'https is on http.tlsPort, 7423 unless it was moved'
+    )
   }
   if (packet?.[0] === NATIVE_FIRST) {
     return (

@@ -25,6 +25,7 @@ import type { CoarseTimer, CoarseTimers } from '../net/coarse-timers.ts'
 import type { MemoryBudget } from '../net/memory-budget.ts'
 import { FrameOutput } from './frame-output.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { encodeHttpHint } from './http-hint.ts'
 import type { Handshake } from './handlers/connect.ts'
 import { isSilentProduce } from './handlers/produce.ts'
 import type { OpenSession } from './open-session.ts'
@@ -258,7 +259,8 @@ export class NativeSession implements Session {
     if (this.#state === 'closed') return
     const known = isBrokerError(error) ? error : this.#internalError(error)
     this.services.meters?.countError(known.code)
-    this.output.sendError(known, channel, correlation)
+    if (this.#decoder.foreignProtocol === 'http') this.output.write(encodeHttpHint())
+    else this.output.sendError(known, channel, correlation)
     // A request that crossed our GO_AWAY is refused, but those before it still get their answers.
     const isLate = known.code === 'ERR_GOING_AWAY' && this.#state === 'draining'
     const isStranger = this.#open === undefined

@@ -1,4 +1,5 @@
 /** Bytes from peers that are broken, lost or hostile; each time another peer must not notice. */
+import { connect } from 'node:net'
 import {
   encodeConnect,
   encodeControl,
@@ -51,13 +52,29 @@ const anyFetch = {
 }
 
 describe('before the handshake', () => {
+  it.each(['whole', 'byte by byte'])(
+    'tells an HTTP client in HTTP which port this is: %s',
+    async (how) => {
+      const socket = connect(fake.port, '127.0.0.1')
+      const chunks: Buffer[] = []
+      socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+      const request = Buffer.from('GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n')
+      const pieces = how === 'whole' ? [request] : [...request].map((byte) => Buffer.of(byte))
+      socket.setNoDelay(true)
+      for (const piece of pieces) socket.write(piece)
+      await new Promise<void>((resolve) => socket.once('close', () => resolve()))
+      const answer = Buffer.concat(chunks).toString()
+      expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
+      expect(answer).toMatch(/This is the native port[\s\S]*7421/)
+    },
+  )
+
   it.each([
     ['garbage', new Uint8Array(64).fill(0xfe), 'ERR_FRAME_TOO_LARGE'],
     ['zeros', new Uint8Array(64), 'ERR_MALFORMED_FRAME'],
     ['a length of 4 GiB', header(0xffff_ffff), 'ERR_FRAME_TOO_LARGE'],
     ['a length below the header', header(7), 'ERR_MALFORMED_FRAME'],
     ['a frame one byte over the limit', header(8 * 1024 - 4 + 1), 'ERR_FRAME_TOO_LARGE'],
-    ['HTTP', 'GET / HTTP/1.1\r\nhost: x\r\n\r\n', 'ERR_MALFORMED_FRAME'],
     ['a TLS hello', Buffer.from('16030100c8010000c40303', 'hex'), 'ERR_MALFORMED_FRAME'],
   ])('answers %s with its error and hangs up', async (_what, bytes, code) => {
     const peer = await RawPeer.dial(fake.port)
@@ -66,10 +83,10 @@ describe('before the handshake', () => {
     await peer.closed()
   })
 
-  it('names HTTP and TLS as the likely mistake', async () => {
-    const http = await RawPeer.dial(fake.port)
-    http.write('POST /topics HTTP/1.1\r\n\r\n')
-    expect((await http.takeError()).message).toMatch(/HTTP/)
+  it('names TLS and AMQP as the likely mistake', async () => {
+    const amqp = await RawPeer.dial(fake.port)
+    amqp.write(Buffer.from('AMQP\0\0\u0009\u0001'))
+    expect((await amqp.takeError()).message).toMatch(/AMQP/)
     const tls = await RawPeer.dial(fake.port)
     tls.write(Buffer.from('16030100c8010000c40303', 'hex'))
     expect((await tls.takeError()).message).toMatch(/TLS/)
