@@ -16,6 +16,8 @@ export interface Answer {
   /** Its turn has come; called once. May make it ready at once. */
   start(): void
   readonly isReady: boolean
+  /** It waits while the quota of bytes sent is used up. */
+  readonly bringsRecords: boolean
   /** Called once, when it is ready. */
   write(writer: MessageWriter): void
   /** The connection is gone: gives back what it holds. */
@@ -37,10 +39,11 @@ export class AnswerQueue {
   }
 
   /** Writes the next answer; false when there is none yet. */
-  writeNext(writer: MessageWriter): boolean {
+  writeNext(writer: MessageWriter, mayBringRecords: boolean): boolean {
     const answer = this.#answers.peek()
     if (answer === undefined) return false
     if (!this.#isFirstStarted) {
+      if (answer.bringsRecords && !mayBringRecords) return false
       this.#isFirstStarted = true
       answer.start()
     }

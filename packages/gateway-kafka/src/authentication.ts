@@ -9,7 +9,7 @@
  * Version 0 of the handshake is followed by the mechanism's messages alone, each with its size in
  * front and nothing else; version 1 wraps them into SaslAuthenticate.
  */
-import { BrokerError, isBrokerError } from '@millrace/codec'
+import { BrokerError } from '@millrace/codec'
 import type {
   AuthenticationContext,
   AuthenticationExchange,
@@ -101,10 +101,3 @@ export class Authentication {
     return { bytes: finalBytes, principal, lifetimeMs }
   }
 }
-
-/** What a login may fail with and be told; anything else is a bug. */
-export const isLoginError = (error: unknown): error is BrokerError =>
-  isBrokerError(error) &&
-  (error.code === 'ERR_AUTHENTICATION_FAILED' ||
-    error.code === 'ERR_LOGIN_DELAYED' ||
-    error.code === 'ERR_NOT_AUTHENTICATED')

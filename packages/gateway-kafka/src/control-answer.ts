@@ -24,6 +24,7 @@ export const controlHandler = <Request, Response>(
 ): AnyControlHandler => handler as AnyControlHandler
 
 export class ControlAnswer implements Answer {
+  readonly bringsRecords = false
   readonly #session: KafkaSession
   readonly #handler: AnyControlHandler
   readonly #version: ApiVersion<unknown, unknown>

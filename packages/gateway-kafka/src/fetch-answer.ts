@@ -39,6 +39,7 @@ export interface FetchSurroundings {
 }
 
 export class FetchAnswer implements Answer {
+  readonly bringsRecords = true
   readonly #surroundings: FetchSurroundings
   readonly #api: ApiVersion<FetchRequest, FetchResponse>
   readonly #correlation: number

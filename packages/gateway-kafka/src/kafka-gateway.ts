@@ -1,5 +1,6 @@
 /** The Kafka protocol as a `Gateway` of core's contract. */
-import type { Connection, Gateway, Services, Session } from '@millrace/core'
+import { type BrokerError, isBrokerError } from '@millrace/codec'
+import type { Connection, Gateway, Services, Session, StrangerPass } from '@millrace/core'
 import { KafkaSession } from './kafka-session.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
 
@@ -21,10 +22,15 @@ export class KafkaGateway implements Gateway {
   }
 
   accept(connection: Connection, services: Services): Session {
-    this.#services = services
-    const settings = this.#settings
-    const onClosed = (closed: KafkaSession): void => this.#forget(closed)
-    const session = new KafkaSession(connection, { services, settings, onClosed })
+    this.#begin(services)
+    const pass = this.#admit(connection, services)
+    if (isBrokerError(pass)) return this.#turnAway(connection, services, pass)
+    const session = new KafkaSession(connection, {
+      services,
+      settings: this.#settings,
+      pass,
+      onClosed: (closed) => this.#forget(closed),
+    })
     this.#sessions.add(session)
     return session
   }
@@ -40,8 +46,42 @@ export class KafkaGateway implements Gateway {
     for (const session of this.#sessions) session.connection.destroy()
   }
 
+  #begin(services: Services): void {
+    if (this.#services !== undefined) return
+    this.#services = services
+    services.alarms?.onChange((isThrottling) => {
+      for (const session of this.#sessions) session.throttlePublisher(isThrottling)
+    })
+  }
+
+  #admit(connection: Connection, services: Services): StrangerPass | BrokerError | undefined {
+    try {
+      return services.strangers?.enter(connection.remoteAddress)
+    } catch (error) {
+      if (isBrokerError(error)) return error
+      throw error
+    }
+  }
+
+  /** The protocol has no words for it: the connection just ends. */
+  #turnAway(connection: Connection, services: Services, error: BrokerError): Session {
+    services.meters?.countError(error.code)
+    const { remoteAddress: peer } = connection
+    const { code, message: reason } = error
+    services.environment.log.warn('kafka.connection-refused', { peer, code, reason })
+    connection.end()
+    return deaf
+  }
+
   #forget(session: KafkaSession): void {
     this.#sessions.delete(session)
     if (this.#sessions.size === 0) this.#onEmpty?.()
   }
+}
+
+/** Behind a connection that only waits for its end. */
+const deaf: Session = {
+  onData: () => undefined,
+  onDrain: () => undefined,
+  onClosed: () => undefined,
 }

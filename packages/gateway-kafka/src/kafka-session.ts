@@ -7,7 +7,14 @@
  * that is not part of a response closes the connection, because the protocol has no other way.
  */
 import { BrokerError, isBrokerError } from '@millrace/codec'
-import type { Connection, Principal, Services, Session, TimerHandle } from '@millrace/core'
+import type {
+  Connection,
+  Principal,
+  Services,
+  Session,
+  StrangerPass,
+  TimerHandle,
+} from '@millrace/core'
 import { type Answer, AnswerQueue } from './answer-queue.ts'
 import { Authentication } from './authentication.ts'
 import { FrameDecoder } from './frame-decoder.ts'
@@ -21,11 +28,14 @@ import {
 } from './limits.ts'
 import { MessageWriter } from './message-writer.ts'
 import { createOpenSession, type OpenSession } from './open-session.ts'
+import { QuotaGate } from './quota-gate.ts'
 import { Suspension } from './suspension.ts'
 
 export interface SessionSurroundings {
   readonly services: Services
   readonly settings: KafkaSettings
+  /** Counts the peer among those that nobody knows. */
+  readonly pass: StrangerPass | undefined
   readonly onClosed: (session: KafkaSession) => void
 }
 
@@ -52,6 +62,8 @@ export class KafkaSession implements Session {
   #isDraining: boolean
   #isClosed: boolean
   #lastError: BrokerError | undefined
+  #quota: QuotaGate | undefined
+  #isPublisher: boolean
 
   constructor(connection: Connection, surroundings: SessionSurroundings) {
     const { services, settings } = surroundings
@@ -74,6 +86,8 @@ export class KafkaSession implements Session {
     this.#isDraining = false
     this.#isClosed = false
     this.#lastError = undefined
+    this.#quota = undefined
+    this.#isPublisher = false
     const { handshakeMsMax } = services.limits
     this.#handshakeTimer = services.environment.timers.after(handshakeMsMax, () =>
       this.fail(new BrokerError('ERR_HANDSHAKE_TIMEOUT', [handshakeMsMax])),
@@ -99,7 +113,9 @@ export class KafkaSession implements Session {
     if (this.#isClosed) return
     this.#receivedBytes += chunk.length
     try {
+      this.#quota?.received(chunk.length)
       this.#decoder.push(chunk)
+      this.#accountForInput()
     } catch (error) {
       this.fail(error)
     }
@@ -118,7 +134,9 @@ export class KafkaSession implements Session {
 
   /** The peer is known, or has shown again who it is. */
   enterOpen(principal: Principal, lifetimeMs: number): void {
+    this.#keepToQuotas(principal)
     this.#open?.close()
+    this.#surroundings.pass?.release()
     this.#handshakeTimer?.cancel()
     this.#handshakeTimer = undefined
     const { bodyBytesMax } = this.services.limits
@@ -133,6 +151,19 @@ export class KafkaSession implements Session {
       onSettled: () => this.pump(),
       onUnheardFailure: (error) => this.fail(error),
     })
+  }
+
+  /** The peer sends records: while an alarm throttles it is not read on. */
+  notePublisher(): void {
+    if (this.#isPublisher) return
+    this.#isPublisher = true
+    if (this.services.alarms?.isThrottling === true) this.suspend(Suspension.ALARM)
+  }
+
+  throttlePublisher(isThrottling: boolean): void {
+    if (!this.#isPublisher) return
+    if (isThrottling) this.suspend(Suspension.ALARM)
+    else this.resume(Suspension.ALARM)
   }
 
   /** A request that nothing may overtake: no more is read until `endControl`. */
@@ -186,6 +217,7 @@ export class KafkaSession implements Session {
   fail(error: unknown): void {
     if (this.#isClosed) return
     const known = isBrokerError(error) ? error : this.#internalError(error)
+    this.services.meters?.countError(known.code)
     this.#logEnd(known)
     this.end()
   }
@@ -224,9 +256,11 @@ export class KafkaSession implements Session {
 
   #sendReady(): void {
     while ((this.#suspensions & Suspension.OUTPUT) === 0) {
-      const hasWritten = this.#answers.writeNext(this.#writer)
+      const mayBringRecords = this.#quota?.isOutputHeld !== true
+      const hasWritten = this.#answers.writeNext(this.#writer, mayBringRecords)
       const { gatheredBytes } = this.#writer
       if (gatheredBytes > 0 && (!hasWritten || gatheredBytes >= GATHERED_BYTES_MAX)) {
+        this.#quota?.sent(gatheredBytes)
         if (!this.#writer.sendTo(this.connection)) this.suspend(Suspension.OUTPUT)
       }
       if (!hasWritten || this.#isClosed) return
@@ -237,6 +271,21 @@ export class KafkaSession implements Session {
     if (!this.#isDraining || this.#answers.length > 0) return
     if ((this.#open?.intake.count ?? 0) === 0) this.end()
     else this.#answers.hurry()
+  }
+
+  /** Throws ERR_QUOTA_EXCEEDED when the principal has as many connections as it may. */
+  #keepToQuotas(principal: Principal): void {
+    const use = this.services.quotas?.open(principal)
+    this.#quota?.close()
+    this.#quota = undefined
+    if (use === undefined) return
+    this.#quota = new QuotaGate(use, this.services.environment.timers, {
+      onInput: (isHeld) => {
+        if (isHeld) this.suspend(Suspension.QUOTA)
+        else this.resume(Suspension.QUOTA)
+      },
+      onOutputReleased: () => this.pump(),
+    })
   }
 
   async #loginWithoutWords(): Promise<void> {
@@ -263,7 +312,6 @@ export class KafkaSession implements Session {
 
   /** Who begins a request goes on with it: half of one holds memory. */
   #watchProgress(): void {
-    this.#accountForInput()
     if (this.#progressTimer !== undefined || this.#isClosed) return
     if (this.#decoder.filledBytes === 0) return
     const before = this.#receivedBytes
@@ -282,10 +330,12 @@ export class KafkaSession implements Session {
   /** What the decoder holds of unfinished requests counts for the whole process. */
   #accountForInput(): void {
     const { memory } = this.settings
-    if (memory === undefined) return
     const heldBytes = this.#isClosed ? 0 : this.#decoder.heldBytes
-    memory.add(heldBytes - this.#heldBytes)
+    if (heldBytes === this.#heldBytes) return
+    memory?.add(heldBytes - this.#heldBytes)
     this.#heldBytes = heldBytes
+    this.#surroundings.pass?.hold(heldBytes)
+    if (memory === undefined) return
     if (!memory.isExceeded || heldBytes <= memory.toleratedBytes) return
     const what = 'bytes of unfinished requests, all connections together'
     this.fail(new BrokerError('ERR_LIMIT_EXCEEDED', [memory.bytesMax, what]))
@@ -315,6 +365,8 @@ export class KafkaSession implements Session {
     this.#expiryTimer?.cancel()
     this.settings.memory?.add(-this.#heldBytes)
     this.#heldBytes = 0
+    this.#quota?.close()
+    this.#surroundings.pass?.release()
     this.#answers.discardAll()
     this.#open?.close()
   }

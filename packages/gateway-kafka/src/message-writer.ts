@@ -48,15 +48,15 @@ export class MessageWriter extends ByteWriter {
     const bytes = this.finish()
     const leases = this.#leases
     this.#clear()
-    let isTaken = true
     let from = 0
+    let isTaken = true
     for (const { at, lease } of leases) {
-      if (at > from) isTaken = connection.write(bytes.subarray(from, at))
+      // The lease follows at once, and its answer counts for both.
+      if (at > from) connection.write(bytes.subarray(from, at))
       isTaken = connection.sendRange(lease)
       from = at
     }
-    if (bytes.length > from) isTaken = connection.write(bytes.subarray(from))
-    return isTaken
+    return bytes.length > from ? connection.write(bytes.subarray(from)) : isTaken
   }
 
   /** Nobody will read it: gives the leases back. */

@@ -19,6 +19,7 @@ interface PendingTopic {
 }
 
 export class ProduceAnswer implements Answer {
+  readonly bringsRecords = false
   readonly responses: PendingTopic[]
   readonly throttleTimeMs: number
   readonly nodeEndpoints: readonly never[]

@@ -28,6 +28,7 @@ export const handleProduce = (
   request: ProduceRequest,
   isOwned: boolean,
 ): void => {
+  session.notePublisher()
   const answer = new ProduceAnswer(version, correlation, request.acks === ACKS_NONE)
   const refusal = refusalOf(request, version.version)
   if (refusal !== undefined) {

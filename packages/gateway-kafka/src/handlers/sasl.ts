@@ -1,7 +1,6 @@
 /** SaslHandshake and SaslAuthenticate, and the older form in which the messages come alone. */
-import { BrokerError } from '@millrace/codec'
+import { BrokerError, isBrokerError } from '@millrace/codec'
 import type { LoginOutcome } from '../authentication.ts'
-import { isLoginError } from '../authentication.ts'
 import type { AnyControlHandler } from '../control-answer.ts'
 import { controlHandler } from '../control-answer.ts'
 import { KafkaError, kafkaErrorOf } from '../errors.ts'
@@ -30,7 +29,7 @@ export const saslAuthenticateHandler: AnyControlHandler = controlHandler({
       const errorCode = KafkaError.NONE
       return { errorCode, errorMessage: null, authBytes: bytes, sessionLifetimeMs: lifetimeMs }
     } catch (error) {
-      if (!isLoginError(error)) throw error
+      if (!isBrokerError(error)) throw error
       session.endAfterAnswer(error)
       const errorCode = kafkaErrorOf(error)
       return { errorCode, errorMessage: error.message, authBytes: NOTHING, sessionLifetimeMs: 0 }
