@@ -4,13 +4,15 @@
  * an authorizer or a counter passes it in here. Opens no port and starts nothing: `server.ts` does.
  */
 import { type BrokerError, compressionCodecs } from '@millrace/codec'
-import type { Authenticator, Authorizer, Broker, Gateway, Services } from '@millrace/core'
-import { allowAllAuthorizer, anonymousAuthenticator } from './auth/anonymous.ts'
+import type { Broker, Gateway, Services } from '@millrace/core'
+import { KafkaGateway } from '@millrace/gateway-kafka'
+import type { BrokerIdentity } from './auth/broker-identity.ts'
 import { limitsOf } from './broker-options.ts'
 import type { Guards } from './guards.ts'
 import { createHealthRoutes } from './http/health.ts'
 import { createHostRules } from './http/host-rules.ts'
 import { HttpServer } from './http/http-server.ts'
+import { kafkaSettingsOf } from './kafka-settings.ts'
 import { createMetricsRoutes } from './metrics/metrics-routes.ts'
 import { LoopDelayMonitor } from './metrics/process-figures.ts'
 import { NativeGateway } from './native/native-gateway.ts'
@@ -34,12 +36,6 @@ export interface ListeningGateway extends Gateway {
 
 export type Gateways = Readonly<Partial<Record<GatewayName, ListeningGateway>>>
 
-/** Who peers are and what they may do. */
-export interface Identity {
-  readonly authenticator: Authenticator
-  readonly authorizer: Authorizer
-}
-
 export interface Composition {
   readonly services: Services
   readonly gateways: Gateways
@@ -52,22 +48,17 @@ export interface Composition {
   readonly certificates: Certificates | undefined
 }
 
-/** Made before the engine, which asks the authorizer too. */
-export const createIdentity = (_options: ServerOptions): Identity => ({
-  authenticator: anonymousAuthenticator,
-  authorizer: allowAllAuthorizer,
-})
-
 const createServices = (
   options: ServerOptions,
   broker: Broker,
-  identity: Identity,
+  identity: BrokerIdentity,
   { meters, quotas, alarms, strangers }: Guards,
 ): Services => ({
   codecs: Object.keys(compressionCodecs),
   broker,
   authenticator: identity.authenticator,
   authorizer: identity.authorizer,
+  passwords: identity.passwords,
   environment: options.environment,
   limits: limitsOf(options.values),
   meters,
@@ -89,6 +80,7 @@ const createGateways = (
     timers,
     memory,
   ),
+  kafka: new KafkaGateway(kafkaSettingsOf(values, memory)),
 })
 
 const sessionCountsOf = (gateways: Gateways): ReadonlyMap<string, number> =>
@@ -116,7 +108,7 @@ const createSurroundings = (
 
 export interface CompositionParts {
   readonly broker: Broker
-  readonly identity: Identity
+  readonly identity: BrokerIdentity
   readonly files: FileBudget
   readonly certificates: Certificates | undefined
   readonly guards: Guards

@@ -4,6 +4,7 @@
  */
 import { defaultStorageOptions, defaultTopicSettings } from '@millrace/core'
 import { BODY_BYTES_MAX, BODY_HEAD_BYTES_MAX, FRAME_BYTES_MAX } from '@millrace/protocol'
+import { SCRAM_ITERATIONS_COUNT_MAX, SCRAM_ITERATIONS_COUNT_MIN } from '../auth/limits.ts'
 import {
   BUFFER_BYTES_DEFAULT,
   CONNECTIONS_COUNT_DEFAULT,
@@ -94,7 +95,7 @@ const choice = (standard: string, choices: readonly string[], description: strin
 
 export const configTable = {
   dataDir: text('./.millrace', 'The data directory. One broker owns it at a time.'),
-  host: text('127.0.0.1', 'Address of all listeners. Only loopback until there is authentication.'),
+  host: text('127.0.0.1', 'Address of all listeners. Beyond loopback everybody has to log in.'),
   readyFile: text('', 'Written as JSON once the broker serves, removed when it stops.'),
 
   'native.port': port(7420, 'Port of the native protocol; 0 picks one, off disables it.'),
@@ -126,6 +127,17 @@ export const configTable = {
     9093,
     'The same over TLS, when there is a certificate; 0 picks one, off disables it.',
   ),
+  'kafka.advertisedHost': text(
+    '',
+    'Where Kafka clients are told to connect. Empty: the address that they used.',
+  ),
+  'kafka.advertisedPort': count(
+    0,
+    0,
+    65_535,
+    'The port that Kafka clients are told; 0 for the one that they used.',
+  ),
+  'kafka.namespace': text('/', 'The namespace of all Kafka clients, which cannot name one.'),
 
   'tls.certFile': text('', 'PEM file of the certificate and its chain. Empty: no TLS.'),
   'tls.keyFile': text('', 'PEM file of its private key, not encrypted.'),
@@ -136,6 +148,29 @@ export const configTable = {
     'Whether clients are asked for a certificate. One that does not verify is refused in any case.',
   ),
   'tls.minVersion': choice('1.2', ['1.2', '1.3'], 'The oldest version of TLS that is spoken.'),
+
+  'auth.mode': choice(
+    'auto',
+    ['auto', 'required', 'off'],
+    'Who has to log in. auto: everybody, once there is a user, a key for tokens or a host beyond loopback.',
+  ),
+  'auth.bootstrapUser': text('', 'The first administrator, made at start when there is no user.'),
+  'auth.bootstrapPasswordFile': text('', 'File with the password of that administrator.'),
+  'auth.plaintext': toggle(
+    false,
+    'Passwords and tokens are taken as they are from other machines without TLS too.',
+  ),
+  'auth.scramIterations': count(
+    SCRAM_ITERATIONS_COUNT_MIN,
+    SCRAM_ITERATIONS_COUNT_MIN,
+    SCRAM_ITERATIONS_COUNT_MAX,
+    'Work that a SCRAM login takes, for passwords that are set from now on.',
+  ),
+  'auth.tokenKeyFile': text('', 'Key that tokens are verified with: PEM, JWK or a secret.'),
+  'auth.jwksFile': text('', 'File with the set of keys that tokens are verified with.'),
+  'auth.jwksUrl': text('', 'Where that set is published: https, or http on this machine.'),
+  'auth.tokenIssuer': text('', 'Issuer that a token must name. Empty: any.'),
+  'auth.tokenAudience': text('millrace', 'Audience that a token must name.'),
 
   'log.level': choice(
     'info',
