@@ -5,9 +5,20 @@ import type { DamageKind } from './segment-check.ts'
 export interface ReportedRange {
   /** The topic and the partition, or `metadata`. */
   readonly log: string
+  readonly logId: number
+  /** The base offset of the segment that it was found in. */
+  readonly segment: number
   readonly kind: DamageKind | 'known'
   readonly from: number
   readonly to: number
+}
+
+/** A file beside a segment that is made anew, and loses nothing. */
+export interface ReportedFile {
+  readonly log: string
+  readonly logId: number
+  readonly segment: number
+  readonly file: 'sidecar' | 'index'
 }
 
 export interface StorageCheckReport {
@@ -18,9 +29,8 @@ export interface StorageCheckReport {
   /** Damaged ranges in all; `ranges` lists the first of them. */
   readonly damagedRanges: number
   readonly ranges: readonly ReportedRange[]
-  /** Files that were bad and are made anew: they lose nothing. */
-  readonly sidecarsDamaged: number
-  readonly indexesDamaged: number
+  readonly damagedFiles: number
+  readonly files: readonly ReportedFile[]
   readonly durationMs: number
 }
 

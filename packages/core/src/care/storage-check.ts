@@ -3,21 +3,21 @@
  * of the event loop between any two reads. What is found is put aside as the scrubber does it.
  */
 import type { Environment } from '../environment/environment.ts'
-import type { Log } from '../log/log.ts'
+import type { Log, OffsetRange } from '../log/log.ts'
 import { REPORT_RANGES_MAX } from './limits.ts'
-import type { ReportedRange, StorageCheckReport } from './reports.ts'
+import type { ReportedFile, ReportedRange, StorageCheckReport } from './reports.ts'
 import type { Pace, SegmentCare } from './segment-care.ts'
 
 export class StorageCheck {
   readonly #care: SegmentCare
   readonly #pace: Pace
   readonly #ranges: ReportedRange[] = []
+  readonly #files: ReportedFile[] = []
   #segments = 0
   #batches = 0
   #bytes = 0
   #damagedRanges = 0
-  #sidecarsDamaged = 0
-  #indexesDamaged = 0
+  #damagedFiles = 0
 
   constructor(care: SegmentCare, pace: Pace) {
     this.#care = care
@@ -34,8 +34,8 @@ export class StorageCheck {
       bytes: this.#bytes,
       damagedRanges: this.#damagedRanges,
       ranges: this.#ranges,
-      sidecarsDamaged: this.#sidecarsDamaged,
-      indexesDamaged: this.#indexesDamaged,
+      damagedFiles: this.#damagedFiles,
+      files: this.#files,
       durationMs: environment.clock.monotonic() - startedAt,
     }
   }
@@ -45,7 +45,7 @@ export class StorageCheck {
     const lost = this.#care.noteLostFront(log)
     if (lost !== undefined) {
       found.push(lost)
-      this.#note({ log: log.label, kind: 'missing', ...lost })
+      this.#note(log, lost.from, 'missing', lost)
     }
     for (const segment of [...log.segments]) {
       // What is in memory only has no file yet; an unsynced log's files are nobody's promise.
@@ -55,20 +55,28 @@ export class StorageCheck {
       this.#segments++
       this.#batches += outcome.batches
       this.#bytes += outcome.bytes
-      if (outcome.sidecar === 'damaged') this.#sidecarsDamaged++
-      if (outcome.indexes === 'damaged') this.#indexesDamaged++
+      if (outcome.sidecar === 'damaged') this.#noteFile(log, segment.baseOffset, 'sidecar')
+      if (outcome.indexes === 'damaged') this.#noteFile(log, segment.baseOffset, 'index')
       for (const { kind, from, to } of outcome.damage) {
         found.push({ from, to })
-        this.#note({ log: log.label, kind, from, to })
+        this.#note(log, segment.baseOffset, kind, { from, to })
       }
     }
     for (const { from, to } of log.gaps)
       if (!found.some((range) => range.from < to && range.to > from))
-        this.#note({ log: log.label, kind: 'known', from, to })
+        this.#note(log, log.segmentAt(from)?.baseOffset ?? 0, 'known', { from, to })
   }
 
-  #note(range: ReportedRange): void {
+  #note(log: Log, segment: number, kind: ReportedRange['kind'], range: OffsetRange): void {
     this.#damagedRanges++
-    if (this.#ranges.length < REPORT_RANGES_MAX) this.#ranges.push(range)
+    if (this.#ranges.length === REPORT_RANGES_MAX) return
+    const { from, to } = range
+    this.#ranges.push({ log: log.label, logId: log.id, segment, kind, from, to })
+  }
+
+  #noteFile(log: Log, segment: number, file: ReportedFile['file']): void {
+    this.#damagedFiles++
+    if (this.#files.length === REPORT_RANGES_MAX) return
+    this.#files.push({ log: log.label, logId: log.id, segment, file })
   }
 }

@@ -183,7 +183,7 @@ describe('a check of the storage', () => {
     const { node, handle } = await filled()
     for (const value of VALUES.slice(0, 5)) await node.append(handle, [value])
     const report = await node.run(node.broker.checkStorage(caller, {}))
-    expect(report).toMatchObject({ damagedRanges: 0, ranges: [], indexesDamaged: 0 })
+    expect(report).toMatchObject({ damagedRanges: 0, ranges: [], damagedFiles: 0 })
     expect(report.batches).toBeGreaterThanOrEqual(VALUES.length)
   })
 
