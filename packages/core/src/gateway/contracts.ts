@@ -33,8 +33,11 @@ export interface Connection {
   sendRange(lease: ReadLease): boolean
   pause(): void
   resume(): void
-  /** Ends after what is queued is written. */
-  end(): void
+  /**
+   * Ends after what is queued is written. The cause is for transports that can name one themselves,
+   * such as the close code of a WebSocket; bytes for the peer are the session's.
+   */
+  end(cause?: BrokerError): void
   /** Ends at once. */
   destroy(): void
 }
