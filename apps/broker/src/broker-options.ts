@@ -39,11 +39,14 @@ export const brokerOptionsOf = (
   files: FileBudget,
   compression: BatchCompression,
   onFatal: (error: BrokerError) => void,
+  isAuthorizationEnforced: NonNullable<BrokerOptions['isAuthorizationEnforced']>,
 ): BrokerOptions => ({
+  isAuthorizationEnforced,
   compression,
   directory: values.dataDir,
   autoCreateTopics: values['topics.autoCreate'],
   topicDefaults: topicDefaultsOf(values),
+  topicsPerNamespaceMax: values['quotas.topics'],
   storage: {
     journalFileBytes: values['storage.journalFileBytes'],
     checkpointBytes: values['storage.checkpointBytes'],
@@ -54,7 +57,7 @@ export const brokerOptionsOf = (
     ballastBytes: values['storage.ballastBytes'],
     openFilesMax: files.storageFiles,
     producerExpiryMs: values['producers.expiry'],
-    producersPerLogMax: values['producers.perPartition'],
+    producersMax: values['producers.remembered'],
     retentionCheckMs: values['storage.retentionCheck'],
   },
   onFatal,

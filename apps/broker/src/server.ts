@@ -9,7 +9,9 @@ import type { BrokerError } from '@millrace/codec'
 import { createCompression } from '@millrace/compression'
 import type { Broker, BrokerOptions, Environment } from '@millrace/core'
 import { brokerOptionsOf } from './broker-options.ts'
-import { compose, type Composition, createIdentity } from './composition.ts'
+import { type AuthPolicy, readAuthPolicy } from './auth/auth-policy.ts'
+import { type BrokerIdentity, createBrokerIdentity } from './auth/broker-identity.ts'
+import { compose, type Composition } from './composition.ts'
 import { readDiskBytes } from './alarms/machine.ts'
 import { createGuards, type Guards } from './guards.ts'
 import type { ConfigValues } from './config/config-table.ts'
@@ -38,6 +40,8 @@ export interface ServerOptions {
   readonly openFilesMax: number
   /** In development a gateway's busy port is a warning, never the native one. */
   readonly isBusyGatewayFatal: boolean
+  /** What the memory alarm goes by; the process's own unless a test says otherwise. */
+  readonly usedMemoryBytes?: () => number
   /** Where certificates are read; the disk unless a test says otherwise. */
   readonly certificateFiles?: CertificateFiles
 }
@@ -61,11 +65,18 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
   const log = throttleLog(environment.log, clock)
   const ownOptions = { ...options, environment: { clock, timers, random, disk, log } }
   const certificates = openCertificates(ownOptions)
-  const identity = createIdentity(ownOptions)
-  const brokerOptions = brokerOptionsOf(values, files, compression, options.onFatal)
+  const policy = await readAuthPolicy(values)
+  const brokerOptions = brokerOptionsOf(
+    values,
+    files,
+    compression,
+    options.onFatal,
+    policy.isRequired,
+  )
   const broker = await options.openBroker(brokerOptions, environment)
   const isServing = (): boolean => server.isServing
   const guards = createGuards(ownOptions, broker, await readDiskBytes(values.dataDir))
+  const identity = await openIdentity(ownOptions, policy, broker, guards)
   const composition = compose(ownOptions, {
     broker,
     guards,
@@ -82,6 +93,22 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     throw error
   }
   return server
+}
+
+/** The engine is open by now: a first administrator that cannot be made must not leave it so. */
+const openIdentity = async (
+  { values, environment }: ServerOptions,
+  policy: AuthPolicy,
+  broker: Broker,
+  { meters }: Guards,
+): Promise<BrokerIdentity> => {
+  const onLoginFailed = (): void => meters.loginFailed()
+  try {
+    return await createBrokerIdentity({ values, policy, broker, environment, onLoginFailed })
+  } catch (error) {
+    await broker.close()
+    throw error
+  }
 }
 
 /** `undefined`: no TLS. Bad certificates fail the start before anything is opened. */

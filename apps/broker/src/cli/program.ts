@@ -29,7 +29,7 @@ const outputOption = (): Option =>
 /** Flags of `start`, `dev` and `config` that are settings: flag, placeholder, key, text. */
 export const settingFlags = [
   ['--data-dir', 'directory', 'dataDir', 'where the data is'],
-  ['--host', 'address', 'host', 'address to listen on; only loopback for now'],
+  ['--host', 'address', 'host', 'address to listen on; beyond loopback everybody has to log in'],
   [
     '--native-port',
     'port',

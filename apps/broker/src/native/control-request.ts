@@ -50,15 +50,9 @@ const encode = <Body, Answer>(
   }
 }
 
-export const isAllowed = (session: NativeSession, action: Action, topic: string): boolean => {
-  const { principal, namespace } = session.open.caller
-  const resource: Resource = { kind: 'topic', namespace, name: topic }
-  return session.services.authorizer.check(principal, action, resource)
-}
-
-export const notAuthorized = (session: NativeSession, action: Action, topic: string): BrokerError =>
-  new BrokerError('ERR_NOT_AUTHORIZED', [session.open.caller.principal.name, action, topic])
-
+/** For what the engine is asked in several steps; each of its calls checks by itself. Throws. */
 export const checkAllowed = (session: NativeSession, action: Action, topic: string): void => {
-  if (!isAllowed(session, action, topic)) throw notAuthorized(session, action, topic)
+  const { caller } = session.open
+  const resource: Resource = { kind: 'topic', namespace: caller.namespace, name: topic }
+  session.services.broker.identity.check(caller, action, resource)
 }

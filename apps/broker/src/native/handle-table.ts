@@ -9,8 +9,6 @@ import { HANDLES_COUNT_MAX } from '../limits.ts'
 export interface OpenTopic {
   readonly handle: number
   readonly topic: TopicHandle
-  readonly canRead: boolean
-  readonly canWrite: boolean
 }
 
 export class HandleTable {
@@ -24,7 +22,7 @@ export class HandleTable {
   }
 
   /** The same topic opened again keeps its handle; deleted and created again it gets a new one. */
-  open(topic: TopicHandle, canRead: boolean, canWrite: boolean): OpenTopic {
+  open(topic: TopicHandle): OpenTopic {
     const known = this.#byName.get(topic.topic)
     const isSame =
       known !== undefined &&
@@ -32,7 +30,7 @@ export class HandleTable {
       known.topic.generation === topic.generation
     if (known !== undefined && !isSame) this.#byHandle.delete(known.handle)
     const handle = isSame ? known.handle : this.#issue()
-    const entry: OpenTopic = { handle, topic, canRead, canWrite }
+    const entry: OpenTopic = { handle, topic }
     this.#byHandle.set(handle, entry)
     this.#byName.set(topic.topic, entry)
     return entry

@@ -7,7 +7,14 @@
  * up, so nothing here grows with what a peer sends.
  */
 import { BrokerError, isBrokerError } from '@millrace/codec'
-import type { Connection, QuotaUse, Services, Session, StrangerPass } from '@millrace/core'
+import type {
+  AuthenticationExchange,
+  Connection,
+  QuotaUse,
+  Services,
+  Session,
+  StrangerPass,
+} from '@millrace/core'
 import {
   ASSEMBLIES_COUNT_MAX,
   encodeGoAway,
@@ -64,9 +71,14 @@ export class NativeSession implements Session {
   readonly settings: NativeSettings
   readonly output: FrameOutput
   handshake: Handshake | undefined
+  /** By which the peer has shown who it is. */
+  mechanism: string
+  /** The peer shows anew who it is. */
+  renewal: AuthenticationExchange | undefined
   readonly #surroundings: SessionSurroundings
   readonly #decoder: FrameDecoder
   #handshakeTimer: CoarseTimer | undefined
+  #expiryTimer: CoarseTimer | undefined
   #heartbeat: Heartbeat | undefined
   #state: SessionState
   #open: OpenSession | undefined
@@ -86,6 +98,8 @@ export class NativeSession implements Session {
     this.settings = settings
     this.#surroundings = surroundings
     this.handshake = undefined
+    this.mechanism = ''
+    this.renewal = undefined
     this.output = new FrameOutput(connection, HANDSHAKE_FRAME_BYTES_MAX, {
       outboundBytesMax: services.limits.outboundBytesMax,
       memory: surroundings.memory,
@@ -104,6 +118,7 @@ export class NativeSession implements Session {
     this.#handshakeTimer = timers.after(handshakeMsMax, () =>
       this.fail(new BrokerError('ERR_HANDSHAKE_TIMEOUT', [handshakeMsMax]), 0, 0),
     )
+    this.#expiryTimer = undefined
     this.#heartbeat = undefined
     this.#state = 'handshake'
     this.#open = undefined
@@ -172,6 +187,15 @@ export class NativeSession implements Session {
       onSilence: (ms) => this.fail(new BrokerError('ERR_HEARTBEAT_TIMEOUT', [ms]), 0, 0),
     })
     this.#heartbeat.start()
+  }
+
+  /** The session ends then, unless the peer has renewed its credentials. */
+  expireAfter(ms: number | undefined): void {
+    this.#expiryTimer?.cancel()
+    if (ms === undefined) return
+    this.#expiryTimer = this.#surroundings.timers.after(ms, () =>
+      this.fail(new BrokerError('ERR_CREDENTIALS_EXPIRED'), 0, 0),
+    )
   }
 
   enterAuthenticating(): void {
@@ -381,6 +405,7 @@ export class NativeSession implements Session {
     this.#quota?.close()
     this.#surroundings.pass?.release()
     this.#handshakeTimer?.cancel()
+    this.#expiryTimer?.cancel()
     this.#heartbeat?.stop()
     this.#open?.subscriptions.closeAll()
     this.#open?.engine.close()

@@ -1,6 +1,6 @@
 /** What a session has once its peer is known: everything the requests of an open session work on. */
 import { compressionCodecs } from '@millrace/codec'
-import type { Caller, EngineSession, Services, SessionOptions } from '@millrace/core'
+import type { Caller, EngineSession, Principal, Services, SessionOptions } from '@millrace/core'
 import { FetchQueue } from './fetch-queue.ts'
 import { HandleTable } from './handle-table.ts'
 import { type NativeSession, Suspension } from './native-session.ts'
@@ -8,7 +8,9 @@ import { ProduceIntake } from './produce-intake.ts'
 import { SubscriptionSet } from './subscription-set.ts'
 
 export interface OpenSession {
+  /** Changes when the peer shows anew who it is. */
   readonly caller: Caller
+  renew(principal: Principal): void
   readonly engine: EngineSession
   readonly handles: HandleTable
   readonly intake: ProduceIntake
@@ -59,5 +61,11 @@ export const createOpenSession = (
     fail: (error, channel, correlation) => session.fail(error, channel, correlation),
   })
   const subscriptions = new SubscriptionSet(engine, output, limits.subscriptionsMax)
-  return { caller, engine, handles: new HandleTable(), intake, fetches, subscriptions }
+  const handles = new HandleTable()
+  const renew = (principal: Principal): void => {
+    open.caller = { ...open.caller, principal }
+    engine.renew(principal)
+  }
+  const open = { caller, renew, engine, handles, intake, fetches, subscriptions }
+  return open
 }

@@ -61,7 +61,7 @@ const KNOWN: readonly SessionState[] = ['authenticating', 'open', 'draining']
 
 const handlers: { readonly [Op in RequestOpcode]: RequestHandler } = {
   [Opcode.CONNECT]: link(['handshake'], handleConnect),
-  [Opcode.AUTHENTICATE]: link(['authenticating'], handleAuthenticate),
+  [Opcode.AUTHENTICATE]: link(KNOWN, handleAuthenticate),
   [Opcode.PING]: link(KNOWN, handlePing),
   [Opcode.PONG]: link(KNOWN, handlePong),
   [Opcode.CLOSE]: link(KNOWN, handleClose),
@@ -120,9 +120,6 @@ const refusal = (
   }
   if (opcode === Opcode.CONNECT) {
     return new BrokerError('ERR_UNEXPECTED_FRAME', [name, 'twice on a connection'])
-  }
-  if (opcode === Opcode.AUTHENTICATE) {
-    return new BrokerError('ERR_UNEXPECTED_FRAME', [name, 'after the handshake'])
   }
   if (state === 'authenticating') return new BrokerError('ERR_NOT_AUTHENTICATED')
   if (handler !== undefined) return new BrokerError('ERR_GOING_AWAY')

@@ -12,6 +12,7 @@ import {
   type Cancellable,
   type EngineSession,
   type FetchOperation,
+  Identity,
   type OffsetAnswer,
   type PartitionSubscription,
   type ReadLease,
@@ -25,6 +26,7 @@ import {
   type TopicInspection,
   type TopicSettings,
   TrafficCounters,
+  volatileIdentityStorage,
 } from '@millrace/core'
 
 const settings: TopicSettings = {
@@ -83,6 +85,10 @@ export class FakeTopic {
 }
 
 export class FakeBroker implements Broker {
+  readonly identity = new Identity({
+    storage: volatileIdentityStorage(),
+    clock: { now: () => 0, monotonic: () => 0 },
+  })
   readonly topics = new Map<string, FakeTopic>()
   readonly sessions = new Set<FakeSession>()
   readonly changed = new Set<() => void>()
@@ -290,6 +296,7 @@ export class FakeBroker implements Broker {
 }
 
 class FakeSession implements EngineSession {
+  readonly renew = (): void => undefined
   readonly #broker: FakeBroker
   readonly #options: SessionOptions
   readonly #completions: AppendCompletion[] = []

@@ -10,7 +10,7 @@
  *   Reads complete when they are ready, in any order.
  */
 import type { BatchCompression, BrokerError } from '@millrace/codec'
-import type { CareCounters, StorageCheckReport } from '../care/reports.ts'
+import type { BackupReport, CareCounters, StorageCheckReport } from '../care/reports.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Grant } from '../identity/permission.ts'
 import type { SessionAccess } from '../identity/session-access.ts'
@@ -157,6 +157,8 @@ export interface EngineSession {
   append(operation: AppendOperation): boolean
   fetch(operation: FetchOperation, done: (result: ReadResult) => void): Cancellable
   subscribe(operation: SubscribeOperation, sink: SubscriptionSink): PartitionSubscription
+  /** The peer has shown anew who it is: the same name, perhaps with other rights. */
+  renew(principal: Principal): void
   /** Ends it: reads and subscriptions are cancelled, appends under way finish unheard. */
   close(): void
 }
@@ -298,6 +300,11 @@ export interface Broker {
    * another is ERR_BUSY.
    */
   checkStorage(caller: Caller, request: { topic?: string }): Promise<StorageCheckReport>
+  /**
+   * Takes a consistent backup of everything into the directory of backups. One at a time: another is
+   * ERR_BUSY. A name that is taken or is none is ERR_INVALID_ARGUMENT.
+   */
+  backUp(caller: Caller, request: { name?: string }): Promise<BackupReport>
   status(): BrokerStatus
   /** Every topic of every namespace, for the operator. Made one by one: take a pause where needed. */
   inspectTopics(): Iterable<TopicInspection>
@@ -365,6 +372,8 @@ export interface BrokerOptions {
   /** Defaults for new topics. */
   readonly topicDefaults?: Partial<TopicSettings> & { readonly partitions?: number }
   readonly storage?: Partial<StorageOptions>
+  /** Where backups go; default: `backups` in the data directory. */
+  readonly backupDirectory?: string
   /** No topic is created in a namespace that has this many; 0, the default, for no limit. */
   readonly topicsPerNamespaceMax?: number
   /**

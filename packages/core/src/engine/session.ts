@@ -27,6 +27,7 @@ import type {
   EngineSession,
   FetchOperation,
   PartitionSubscription,
+  Principal,
   ReadResult,
   SessionOptions,
   SubscribeOperation,
@@ -134,6 +135,10 @@ export class Session implements EngineSession {
     this.#reads.add(subscription)
     subscription.start()
     return subscription
+  }
+
+  renew(principal: Principal): void {
+    this.#options.access?.renew(principal)
   }
 
   close(): void {

@@ -154,6 +154,14 @@ export class GuardedBroker implements Broker {
     return await this.#inner.checkStorage(caller, request)
   }
 
+  async backUp(
+    caller: Caller,
+    request: Parameters<Broker['backUp']>[1],
+  ): ReturnType<Broker['backUp']> {
+    this.#check(caller, 'administer', brokerResource('storage'))
+    return await this.#inner.backUp(caller, request)
+  }
+
   status(): BrokerStatus {
     return this.#inner.status()
   }

@@ -48,13 +48,19 @@ class ActionAccess {
 
 export class SessionAccess {
   readonly #authorizer: PermissionAuthorizer
-  readonly #principal: Principal
-  readonly #write = new ActionAccess('write')
-  readonly #read = new ActionAccess('read')
+  #principal: Principal
+  #write = new ActionAccess('write')
+  #read = new ActionAccess('read')
 
   constructor(authorizer: PermissionAuthorizer, principal: Principal) {
     this.#authorizer = authorizer
     this.#principal = principal
+  }
+
+  renew(principal: Principal): void {
+    this.#principal = principal
+    this.#write = new ActionAccess('write')
+    this.#read = new ActionAccess('read')
   }
 
   mayWrite(topic: AccessedTopic): boolean {

@@ -4,12 +4,11 @@ import { type Config, loadConfig } from '../../config/config.ts'
 import type { ConfigValues } from '../../config/config-table.ts'
 import { createEngineLog, createLogger } from '../../logger.ts'
 import { readOpenFilesMax } from '../../net/file-budget.ts'
-import { isLoopbackHost } from '../../net/loopback.ts'
 import { type RunningServer, startServer } from '../../server.ts'
 import { listenForReload, listenForStop, stopFatally, stopServer } from '../../shutdown.ts'
 import { readVersion } from '../../version.ts'
 import { formatBanner } from '../banner.ts'
-import { describeFailure, UsageError } from '../failure.ts'
+import { describeFailure } from '../failure.ts'
 import { flagValues } from '../setting-flags.ts'
 
 export type ServeMode = 'start' | 'dev'
@@ -18,7 +17,6 @@ const devDefaults: Partial<ConfigValues> = { 'topics.autoCreate': true, 'log.lev
 
 export const serve = async (mode: ServeMode, options: Record<string, string>): Promise<void> => {
   const { values } = await load(mode, options)
-  checkHost(values.host)
   const version = readVersion()
   const logger = createLogger({
     level: values['log.level'],
@@ -50,15 +48,6 @@ const load = (mode: ServeMode, options: Record<string, string>): Promise<Config>
     environment: process.env,
     ...(mode === 'dev' ? { defaults: devDefaults } : {}),
   })
-
-const checkHost = (host: string): void => {
-  if (isLoopbackHost(host)) return
-  throw new UsageError(
-    `host '${host}' is refused: it is not a loopback address, and this version has no ` +
-      'authentication, so whoever reaches the port could read and write everything',
-    'use --host 127.0.0.1; other addresses come with authentication in the next release',
-  )
-}
 
 const logFormat = (mode: ServeMode, values: ConfigValues): 'json' | 'pretty' => {
   const format = values['log.format']

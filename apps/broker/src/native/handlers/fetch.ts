@@ -2,7 +2,6 @@
 import { BrokerError } from '@millrace/codec'
 import { createFetch, decodeFetch, type Frame } from '@millrace/protocol'
 import { FETCH_WAIT_MS_MAX } from '../../limits.ts'
-import { notAuthorized } from '../control-request.ts'
 import type { NativeSession } from '../native-session.ts'
 
 export const handleFetch = (session: NativeSession, frame: Frame): void => {
@@ -10,7 +9,6 @@ export const handleFetch = (session: NativeSession, frame: Frame): void => {
   const fetch = decodeFetch(frame.body, createFetch())
   const open = handles.find(fetch.handle)
   if (open === undefined) throw new BrokerError('ERR_STALE_HANDLE')
-  if (!open.canRead) throw notAuthorized(session, 'read', open.topic.topic)
   fetches.add(frame.channel, frame.correlation, {
     handle: open.topic,
     partition: fetch.partition,

@@ -6,7 +6,7 @@ import {
   type ListOffsets,
   Opcode,
 } from '@millrace/protocol'
-import { checkAllowed, controlHandler } from '../control-request.ts'
+import { controlHandler } from '../control-request.ts'
 import { checkPartitionList } from '../partition-list.ts'
 
 const toQuery = (at: ListOffsets['at']): OffsetQuery =>
@@ -17,7 +17,6 @@ export const handleListOffsets = controlHandler({
   answerOpcode: Opcode.OFFSETS_LISTED,
   encode: encodeOffsetsListed,
   run: async (session, { topic, partitions, at }) => {
-    checkAllowed(session, 'read', topic)
     if (partitions !== undefined) checkPartitionList(partitions)
     const request = { topic, at: toQuery(at), ...(partitions === undefined ? {} : { partitions }) }
     return { offsets: await session.services.broker.listOffsets(session.open.caller, request) }

@@ -9,8 +9,6 @@ import {
   type ProduceHead,
   WantedDurability,
 } from '@millrace/protocol'
-import { notAuthorized } from '../control-request.ts'
-import type { OpenTopic } from '../handle-table.ts'
 import type { NativeSession } from '../native-session.ts'
 
 /** Nobody waits for it, so it is not counted: the engine's own credit holds it back. */
@@ -27,9 +25,9 @@ export const handleProduce = (session: NativeSession, frame: Frame): void => {
     return
   }
   const open = handles.find(head.handle)
-  if (open === undefined || !open.canWrite) {
+  if (open === undefined) {
     if (head.durability === WantedDurability.NO_ANSWER) return
-    intake.reject(channel, correlation, whyNot(session, open))
+    intake.reject(channel, correlation, new BrokerError('ERR_STALE_HANDLE'))
     return
   }
   const batch = body.subarray(PRODUCE_HEAD_BYTES)
@@ -44,8 +42,3 @@ const decodeHead = (body: Uint8Array): ProduceHead | BrokerError => {
     return isBrokerError(error) ? error : new BrokerError('ERR_INTERNAL')
   }
 }
-
-const whyNot = (session: NativeSession, open: OpenTopic | undefined): BrokerError =>
-  open === undefined
-    ? new BrokerError('ERR_STALE_HANDLE')
-    : notAuthorized(session, 'write', open.topic.topic)

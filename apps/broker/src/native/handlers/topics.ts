@@ -21,7 +21,7 @@ import {
   TOPIC_LIST_COUNT_MAX,
   type TopicDescription,
 } from '@millrace/protocol'
-import { checkAllowed, controlHandler, isAllowed, notAuthorized } from '../control-request.ts'
+import { controlHandler } from '../control-request.ts'
 import { compareUtf8 } from '../compare-utf8.ts'
 import type { NativeSession } from '../native-session.ts'
 
@@ -72,7 +72,6 @@ export const handleCreate = controlHandler({
   answerOpcode: Opcode.TOPIC_CREATED,
   encode: encodeTopicDescription,
   run: async (session, { topic, partitions, settings, ifNotExists }) => {
-    checkAllowed(session, 'configure', topic)
     const created = await session.services.broker.createTopic(session.open.caller, {
       topic,
       ...without('partitions', partitions),
@@ -93,15 +92,11 @@ export const handleList = controlHandler({
     const topics = session.services.broker
       .listTopics(caller, without('prefix', prefix))
       .filter(({ topic }) => after === undefined || compareUtf8(topic, after) > 0)
-      .filter((topic) => isVisible(session, topic))
       .sort((left, right) => compareUtf8(left.topic, right.topic))
     const page = topics.slice(0, TOPIC_LIST_COUNT_MAX).map(summarize)
     return { topics: page, more: topics.length > page.length }
   },
 })
-
-const isVisible = (session: NativeSession, { topic }: TopicSummary): boolean =>
-  isAllowed(session, 'read', topic) || isAllowed(session, 'write', topic)
 
 const summarize = ({ topic, id, partitionCount, durability, revision }: TopicSummary) => ({
   topic,
@@ -116,7 +111,6 @@ export const handleDescribe = controlHandler({
   answerOpcode: Opcode.TOPIC_DESCRIBED,
   encode: encodeTopicDescription,
   run: (session, { topic }) => {
-    checkAllowed(session, 'read', topic)
     return describe(session.services.broker.describeTopic(session.open.caller, topic))
   },
 })
@@ -126,7 +120,6 @@ export const handleAlter = controlHandler({
   answerOpcode: Opcode.TOPIC_ALTERED,
   encode: encodeTopicDescription,
   run: async (session, { topic, settings, partitions, revision }) => {
-    checkAllowed(session, 'configure', topic)
     const altered = await session.services.broker.alterTopic(session.open.caller, {
       topic,
       settings: asPatch(settings),
@@ -143,7 +136,6 @@ export const handleDelete = controlHandler({
   answerOpcode: Opcode.TOPIC_DELETED,
   encode: encodeTopicDeleted,
   run: async (session, { topic, revision }) => {
-    checkAllowed(session, 'configure', topic)
     const request = { topic, ...without('revision', revision) }
     await session.services.broker.deleteTopic(session.open.caller, request)
     return {}
@@ -155,13 +147,10 @@ export const handleOpen = controlHandler({
   answerOpcode: Opcode.TOPIC_OPENED,
   encode: encodeTopicOpened,
   run: async (session, { topic, create }) => {
-    const canRead = isAllowed(session, 'read', topic)
-    const canWrite = isAllowed(session, 'write', topic)
-    if (!canRead && !canWrite) throw notAuthorized(session, 'read', topic)
     const { broker } = session.services
     const { caller, handles } = session.open
     const handle = await broker.openTopic(caller, topic, { create: create === true })
-    const opened = handles.open(handle, canRead, canWrite)
+    const opened = handles.open(handle)
     const { settings } = broker.describeTopic(caller, topic)
     const { bodyBytesMax } = session.services.limits
     return {
