@@ -11,6 +11,7 @@ import {
   scanBatch,
 } from '@millrace/codec'
 import type { DiskFile } from '../environment/disk.ts'
+import { isIntact } from './batch-walk.ts'
 import { hasErrorCode } from './disk-errors.ts'
 import type { Log } from './log.ts'
 import type { Segment } from './segment.ts'
@@ -59,10 +60,26 @@ const noteWindow = async (
   while (at + BATCH_HEADER_BYTES <= count) {
     const length = scanBatch(window, at, count)
     if (length <= 0) return segment.flushedBytes
-    const header = window.subarray(at, at + BATCH_HEADER_BYTES)
-    const epoch = batchLeaderEpoch(header)
-    parts.producers.note(log, header, batchBaseOffset(header), batchNextOffset(header), epoch)
+    // One that reaches past the window is read again from its start, to see all of it.
+    if (at > 0 && at + length > count) break
+    if (at + length > count || isIntact(window, at, length))
+      noteHeader(parts, log, segment, window, at)
     at += length
   }
   return at === 0 ? segment.flushedBytes : position + at
+}
+
+/** No checksum covers a base offset: one that cannot be in this log would be written down as it is. */
+const noteHeader = (
+  parts: StoreParts,
+  log: Log,
+  segment: Segment,
+  window: Uint8Array,
+  at: number,
+): void => {
+  const header = window.subarray(at, at + BATCH_HEADER_BYTES)
+  const baseOffset = batchBaseOffset(header)
+  const nextOffset = batchNextOffset(header)
+  if (baseOffset < segment.baseOffset || nextOffset > log.nextOffset) return
+  parts.producers.note(log, header, baseOffset, nextOffset, batchLeaderEpoch(header))
 }

@@ -231,6 +231,28 @@ describe('what is known of producers', () => {
     expect(codeOf(await send(node, reopened, producer, 20))).toBe('stored')
   })
 
+  it('is rebuilt from intact batches only, and believes no offset that cannot be', async () => {
+    const world = newWorld()
+    let node = await open(world)
+    const handle = await node.create('t')
+    const producer = await initProducer(node)
+    for (let sequence = 0; sequence < 4; sequence++) await send(node, handle, producer, sequence)
+    await node.close()
+    const [segment] = world.disk.files('/data/logs/1').filter((path) => path.endsWith('.log'))
+    const batchBytes = world.disk.contentOf(segment ?? '').length / 4
+    // The sign of the third one's base offset, and a byte of the fourth's record.
+    world.disk.flipBit(segment ?? '', 8 * 2 * batchBytes)
+    world.disk.flipBit(segment ?? '', 8 * (4 * batchBytes - 2))
+    await overwrite(world, '/data/producers.snapshot', new Uint8Array(3))
+    node = await open(world)
+    const reopened = await node.open('t')
+    expect(codeOf(await send(node, reopened, producer, 3))).toBe('ERR_OUT_OF_SEQUENCE')
+    expect(await send(node, reopened, producer, 1)).toMatchObject({ isDuplicate: true })
+    await node.close()
+    node = await open(world)
+    expect(await send(node, await node.open('t'), producer, 1)).toMatchObject({ isDuplicate: true })
+  })
+
   it('goes back with batches that the disk had no room for', async () => {
     const world = newWorld()
     const node = await open(world)
