@@ -1,6 +1,6 @@
 /**
- * Core's `Connection` over a TCP or TLS socket: bytes in, bytes out, back-pressure both ways. Knows no
- * protocol.
+ * Core's `Connection` over a channel, which is a socket or a WebSocket: bytes in, bytes out,
+ * back-pressure both ways. Knows no protocol.
  *
  * Outbound: what is written within a turn of the event loop is gathered and handed to the operating
  * system once, small writes copied into a slab, large ones as they are (one writev). At most one
@@ -12,30 +12,21 @@
  * Invariants: queued bytes never exceed `outboundBytesMax`, or the peer is cut off; slabs and leases
  * are given back exactly once, after the operating system has the bytes or the socket is gone.
  */
-import type { Socket } from 'node:net'
 import { BrokerError } from '@millrace/codec'
 import type { Connection, ReadLease, Session, TlsPeer } from '@millrace/core'
 import {
   COPIED_WRITE_BYTES_MAX,
-  FLUSH_BYTES,
   LINGER_MS_MAX,
   OUTBOUND_HIGH_WATER_BYTES,
   OUTBOUND_STALL_MS_MAX,
   READ_BYTES_PER_TURN_MAX,
 } from '../limits.ts'
+import type { Channel } from './channel.ts'
 import type { CoarseTimer, CoarseTimers } from './coarse-timers.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { Outbound } from './outbound.ts'
 import type { SlabPool } from './slab-pool.ts'
 import type { TurnQueue, TurnTask } from './turn-queue.ts'
-
-/** How the bytes of a connection are protected. */
-export interface ConnectionSecurity {
-  readonly isTls: boolean
-  readonly tlsPeer: TlsPeer | undefined
-}
-
-const PLAIN: ConnectionSecurity = { isTls: false, tlsPeer: undefined }
 
 /** What all connections of a process share. */
 export interface ConnectionSurroundings {
@@ -48,14 +39,14 @@ export interface ConnectionSurroundings {
   readonly onCutOff: (connection: Connection, error: BrokerError) => void
 }
 
-export class SocketConnection implements Connection, TurnTask {
+export class ChannelConnection implements Connection, TurnTask {
   readonly id: number
   readonly localAddress: string
   readonly remoteAddress: string
   readonly isTls: boolean
   readonly tlsPeer: TlsPeer | undefined
   readonly subprotocol: string | undefined
-  readonly #socket: Socket
+  readonly #channel: Channel
   readonly #surroundings: ConnectionSurroundings
   readonly #onWritten: (error?: Error | null) => void
   #session: Session | undefined
@@ -67,25 +58,21 @@ export class SocketConnection implements Connection, TurnTask {
   #isPaused: boolean
   #isYielding: boolean
   #isEnding: boolean
+  #endCause: BrokerError | undefined
   #isClosed: boolean
   #readBytesThisTurn: number
   #stallTimer: CoarseTimer | undefined
   #flushesAtStallCheck: number
   #flushCount: number
 
-  constructor(
-    id: number,
-    socket: Socket,
-    surroundings: ConnectionSurroundings,
-    security: ConnectionSecurity = PLAIN,
-  ) {
+  constructor(id: number, channel: Channel, surroundings: ConnectionSurroundings) {
     this.id = id
-    this.localAddress = formatAddress(socket.localAddress, socket.localPort)
-    this.remoteAddress = formatAddress(socket.remoteAddress, socket.remotePort)
-    this.isTls = security.isTls
-    this.tlsPeer = security.tlsPeer
-    this.subprotocol = undefined
-    this.#socket = socket
+    this.localAddress = channel.localAddress
+    this.remoteAddress = channel.remoteAddress
+    this.isTls = channel.isTls
+    this.tlsPeer = channel.tlsPeer
+    this.subprotocol = channel.subprotocol
+    this.#channel = channel
     this.#surroundings = surroundings
     this.#onWritten = () => this.#finishFlush()
     this.#session = undefined
@@ -97,6 +84,7 @@ export class SocketConnection implements Connection, TurnTask {
     this.#isPaused = false
     this.#isYielding = false
     this.#isEnding = false
+    this.#endCause = undefined
     this.#isClosed = false
     this.#readBytesThisTurn = 0
     this.#stallTimer = undefined
@@ -112,11 +100,7 @@ export class SocketConnection implements Connection, TurnTask {
   /** Called once; reading begins with it. */
   attach(session: Session): void {
     this.#session = session
-    const socket = this.#socket
-    socket.on('end', () => this.destroy())
-    socket.on('close', () => this.#handleClosed())
-    if (socket.destroyed) this.#handleClosed()
-    else socket.resume()
+    this.#channel.start(() => this.#handleClosed())
   }
 
   /** Bytes of the peer, borrowed for the call. */
@@ -146,28 +130,33 @@ export class SocketConnection implements Connection, TurnTask {
   pause(): void {
     if (this.#isPaused) return
     this.#isPaused = true
-    this.#socket.pause()
+    this.#channel.pause()
   }
 
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
-    if (!this.#isYielding) this.#socket.resume()
+    if (!this.#isYielding) this.#channel.resume()
   }
 
-  end(): void {
+  limitMessages(bytesMax: number): void {
+    this.#channel.limitMessages(bytesMax)
+  }
+
+  end(cause?: BrokerError): void {
     if (!this.#isOpen()) return
     this.#isEnding = true
+    this.#endCause = cause
     // Unread input would turn our FIN into a reset, which can swallow the last words we sent.
     this.#isPaused = false
-    this.#socket.resume()
+    this.#channel.resume()
     this.#surroundings.timers.after(LINGER_MS_MAX, () => this.destroy())
     this.#flush()
     this.#endWhenWritten()
   }
 
   destroy(): void {
-    this.#socket.destroy()
+    this.#channel.destroy()
   }
 
   endTurn(): void {
@@ -177,21 +166,21 @@ export class SocketConnection implements Connection, TurnTask {
   }
 
   #isOpen(): boolean {
-    return !this.#isEnding && !this.#isClosed && !this.#socket.destroyed
+    return !this.#isEnding && !this.#isClosed && !this.#channel.isDestroyed
   }
 
   /** A peer with a fast sender would keep the loop busy: let the others have their turn. */
   #yield(): void {
     if (this.#isYielding) return
     this.#isYielding = true
-    this.#socket.pause()
+    this.#channel.pause()
     this.#enterTurnQueue()
   }
 
   #endYield(): void {
     this.#isYielding = false
     this.#readBytesThisTurn = 0
-    if (!this.#isPaused && !this.#isClosed) this.#socket.resume()
+    if (!this.#isPaused && !this.#isClosed) this.#channel.resume()
   }
 
   #afterWrite(bytes: number): boolean {
@@ -204,7 +193,7 @@ export class SocketConnection implements Connection, TurnTask {
       this.#cutOff(queued)
       return false
     }
-    if (this.#gathering.byteLength >= FLUSH_BYTES) this.#flush()
+    if (this.#gathering.byteLength >= this.#channel.flushBytes) this.#flush()
     else this.#enterTurnQueue()
     if (queued >= OUTBOUND_HIGH_WATER_BYTES) this.#isBlocked = true
     return !this.#isBlocked
@@ -223,7 +212,7 @@ export class SocketConnection implements Connection, TurnTask {
     this.#inFlight = outbound
     this.#isInFlight = true
     this.#watchForStall()
-    outbound.writeTo(this.#socket, this.#onWritten)
+    this.#channel.write(outbound.seal(), this.#onWritten)
   }
 
   #finishFlush(): void {
@@ -241,7 +230,7 @@ export class SocketConnection implements Connection, TurnTask {
   }
 
   #endWhenWritten(): void {
-    if (this.#isEnding && this.queuedBytes === 0) this.#socket.end()
+    if (this.#isEnding && this.queuedBytes === 0) this.#channel.end(this.#endCause)
   }
 
   #cutOff(queuedBytes: number): void {
@@ -271,9 +260,4 @@ export class SocketConnection implements Connection, TurnTask {
     this.#inFlight.release()
     this.#session?.onClosed()
   }
-}
-
-const formatAddress = (address: string | undefined, port: number | undefined): string => {
-  if (address === undefined) return 'unknown'
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }

@@ -5,7 +5,8 @@
 import type { Socket } from 'node:net'
 import type { Connection, Session } from '@millrace/core'
 import { type Entry, ignoreError } from './acceptor.ts'
-import { type ConnectionSurroundings, SocketConnection } from './connection.ts'
+import { SocketChannel } from './channel.ts'
+import { ChannelConnection, type ConnectionSurroundings } from './connection.ts'
 import { type OnRead, readByEvents, type SharedReader } from './shared-read.ts'
 
 export interface GatewayEntrance {
@@ -21,7 +22,11 @@ export const createGatewayEntrance =
     const socket = readInto(reader, entry, (bytes) => connection.receive(bytes))
     socket.on('error', ignoreError)
     socket.once('close', () => entry.leave())
-    const connection = new SocketConnection(entry.id, socket, surroundings, entry)
+    const connection = new ChannelConnection(
+      entry.id,
+      new SocketChannel(socket, entry),
+      surroundings,
+    )
     connection.attach(accept(connection))
   }
 

@@ -7,7 +7,6 @@
  *                                                             growing tail of the slab ^
  * ```
  */
-import type { Socket } from 'node:net'
 import type { ReadLease } from '@millrace/core'
 import { SLAB_BYTES } from '../limits.ts'
 import type { SlabPool } from './slab-pool.ts'
@@ -57,15 +56,10 @@ export class Outbound {
     this.#byteLength += lease.byteLength
   }
 
-  /** `onWritten` runs once, when the operating system has everything or the socket failed. */
-  writeTo(socket: Socket, onWritten: (error?: Error | null) => void): void {
+  /** The parts in order. Nothing is added from now on until they are released. */
+  seal(): readonly Uint8Array[] {
     this.#seal()
-    const parts = this.#parts
-    const last = parts.length - 1
-    if (last > 0) socket.cork()
-    for (let index = 0; index < last; index++) socket.write(parts[index] as Uint8Array)
-    socket.write(parts[last] as Uint8Array, onWritten)
-    if (last > 0) socket.uncork()
+    return this.#parts
   }
 
   release(): void {

@@ -4,7 +4,8 @@ import type { BrokerError } from '@millrace/codec'
 import type { ReadLease, Session } from '@millrace/core'
 import { COPIED_WRITE_BYTES_MAX, OUTBOUND_HIGH_WATER_BYTES, SLAB_BYTES } from '../../src/limits.ts'
 import { CoarseTimers } from '../../src/net/coarse-timers.ts'
-import { SocketConnection } from '../../src/net/connection.ts'
+import { SocketChannel } from '../../src/net/channel.ts'
+import { ChannelConnection } from '../../src/net/connection.ts'
 import { MemoryBudget } from '../../src/net/memory-budget.ts'
 import { SharedReader } from '../../src/net/shared-read.ts'
 import { SlabPool } from '../../src/net/slab-pool.ts'
@@ -17,7 +18,7 @@ let server: Server
 let peer: Socket
 let socket: Socket
 let slabs: SlabPool
-let connection: SocketConnection
+let connection: ChannelConnection
 let environment: ManualEnvironment
 let cutOffs: BrokerError[]
 let writes: number[]
@@ -61,7 +62,7 @@ beforeEach(async () => {
     return write(chunk, ...rest)
   }) as typeof socket.write
   session = new RecordingSession()
-  connection = new SocketConnection(1, socket, {
+  connection = new ChannelConnection(1, new SocketChannel(socket), {
     slabs,
     turns: new TurnQueue((callback) => environment.timers.defer(callback)),
     timers: new CoarseTimers(environment.clock, environment.timers),
