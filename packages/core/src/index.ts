@@ -64,9 +64,15 @@ export { volatileIdentityStorage } from './identity/volatile-storage.ts'
 export type {
   BackupReport,
   CareCounters,
+  ReportedFile,
   ReportedRange,
   StorageCheckReport,
 } from './care/reports.ts'
+export { backUpStopped } from './care/offline-backup.ts'
+export { verifyBackup, type BackupProblem, type VerifiedBackup } from './care/backup-verify.ts'
+export type { BackupFile, BackupManifest } from './care/backup-manifest.ts'
+export { restoreBackup, type RestoreReport } from './care/restore.ts'
+export { examine, type Examination } from './care/doctor.ts'
 export { openBroker } from './engine/open-broker.ts'
 export { createNodeEnvironment } from './environment/node-environment.ts'
 export { DEFAULT_NAMESPACE, NAME_BYTES_MAX, checkName, checkNamespace } from './names.ts'

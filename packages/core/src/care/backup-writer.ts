@@ -23,7 +23,7 @@ const NO_LINKS = ['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS']
 
 interface Linked {
   readonly path: string
-  readonly segmentBase: number | undefined
+  readonly segmentBase: number
 }
 
 export class BackupWriter {
@@ -74,7 +74,7 @@ export class BackupWriter {
   }
 
   /** For a synced file that nobody writes to any more. */
-  async link(source: string, path: string, segmentBase?: number): Promise<void> {
+  async link(source: string, path: string, segmentBase: number): Promise<void> {
     if (!this.#hasLinks) return this.copy(source, path)
     try {
       await this.#makeDirectories(path)
@@ -143,7 +143,7 @@ export class BackupWriter {
   async #summed({ path, segmentBase }: Linked): Promise<BackupFile> {
     const whole = `${this.#partial}/${path}`
     const bytes = (await this.#disk.sizeOf(whole)) ?? 0
-    const known = segmentBase === undefined ? undefined : await this.#sidecarSum(path, segmentBase)
+    const known = await this.#sidecarSum(path, segmentBase)
     if (known?.bytes === bytes) return { path, ...known }
     const file = await this.#disk.open(whole, 'read')
     try {

@@ -16,7 +16,7 @@ import { hasErrorCode } from '../log/disk-errors.ts'
 import { journalFileName } from '../log/journal-file.ts'
 import type { Log } from '../log/log.ts'
 import { segmentFileName, type Segment } from '../log/segment.ts'
-import { readWholeFile } from '../log/small-file.ts'
+import { parentOf, readWholeFile } from '../log/small-file.ts'
 import { BACKUP_FORMAT, checkBackupName } from './backup-manifest.ts'
 import { BackupWriter } from './backup-writer.ts'
 import type { CareAccess } from './care-access.ts'
@@ -43,6 +43,7 @@ export const backUp = async (
   const startedAt = clock.monotonic()
   const path = `${request.backupDirectory}/${request.name}`
   await disk.makeDirectory(request.backupDirectory)
+  await disk.syncDirectory(parentOf(request.backupDirectory))
   if ((await disk.list(request.backupDirectory)).includes(request.name))
     throw new BrokerError('ERR_INVALID_ARGUMENT', ['name', 'a backup of that name is there'])
   const writer = new BackupWriter(disk, path, pace)
@@ -120,9 +121,10 @@ class Gathering {
 
   async #link(log: Log, segment: Segment): Promise<void> {
     await this.#writer.link(segment.path, pathIn(log, segment, 'log'), segment.baseOffset)
+    // Copied: they were never synced, and a backup is.
     for (const kind of ['crc', 'index', 'timeindex'] as const)
       try {
-        await this.#writer.link(segment.pathOf(kind), pathIn(log, segment, kind))
+        await this.#writer.copy(segment.pathOf(kind), pathIn(log, segment, kind))
       } catch (error) {
         if (!hasErrorCode(error, 'ENOENT')) throw error
       }

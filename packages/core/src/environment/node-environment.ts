@@ -8,10 +8,18 @@ const clock: Clock = {
   monotonic: () => performance.now(),
 }
 
+/** The longest delay that `setTimeout` takes: it runs longer ones at once. */
+const TIMER_MS_MAX = 2_147_483_647
+
 const timers: Timers = {
   after(delayMs: number, callback: () => void): TimerHandle {
-    const timer = setTimeout(callback, delayMs)
-    timer.unref()
+    let timer: NodeJS.Timeout | undefined
+    const arm = (leftMs: number): void => {
+      const stepMs = Math.min(leftMs, TIMER_MS_MAX)
+      timer = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : callback()), stepMs)
+      timer.unref()
+    }
+    arm(delayMs)
     return { cancel: () => clearTimeout(timer) }
   },
   defer(callback: () => void): void {

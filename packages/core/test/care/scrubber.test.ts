@@ -14,7 +14,7 @@ const filled = async (
   storage: Partial<StorageOptions> = {},
 ): Promise<{ node: TestNode; handle: TopicHandle; sealed: string[] }> => {
   const node = await openNode(newWorld(), options(storage))
-  const handle = await node.create('t', { segmentBytes: 4_096 })
+  const handle = await node.create('t', { segmentBytes: 4_096, retentionMs: -1 })
   for (const value of VALUES) await node.append(handle, [value])
   await node.close()
   return { ...(await reopened(node, storage)), sealed: segmentsOf(node).slice(0, -1) }
@@ -207,7 +207,7 @@ describe('a check of the storage', () => {
 
   it('lists a hundred ranges and counts them all', async () => {
     const node = await openNode(newWorld(), options())
-    const handle = await node.create('t', { segmentBytes: 256 * 1024 })
+    const handle = await node.create('t', { segmentBytes: 256 * 1024, retentionMs: -1 })
     for (let index = 0; index < 210; index++) await node.append(handle, [`${index}`])
     await node.close()
     const path = segmentsOf(node)[0] ?? ''
