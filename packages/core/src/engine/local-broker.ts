@@ -1,12 +1,13 @@
 /** The façade of DESIGN 5 on one node: names and arguments in, plain data out. */
 import { BrokerError } from '@millrace/codec'
-import type { StorageCheckReport } from '../care/reports.ts'
+import type { BackupReport, StorageCheckReport } from '../care/reports.ts'
 import type { StorageCare } from '../care/storage-care.ts'
 import type { DiskLock } from '../environment/disk.ts'
 import type { Environment } from '../environment/environment.ts'
 import type { Log } from '../log/log.ts'
 import type { LogStore } from '../log/store.ts'
 import type { MetadataStore } from '../meta/metadata-store.ts'
+import type { Housekeeping } from '../topic/housekeeping.ts'
 import type { TopicRegistry } from '../topic/topic-registry.ts'
 import type { Topic } from '../topic/topic.ts'
 import { type TopicQuota, topicQuotaOf } from '../topic/topic-quota.ts'
@@ -41,6 +42,7 @@ export interface LocalBrokerParts {
   readonly metadata: MetadataStore
   readonly registry: TopicRegistry
   readonly producerIds: ProducerIds
+  readonly housekeeping: Housekeeping
   readonly care: StorageCare
   readonly lock: DiskLock
 }
@@ -150,8 +152,25 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
     return { producerId: await this.#parts.producerIds.take(), epoch: 0 }
   }
 
-  async deleteRecords(): Promise<readonly { partition: number; earliest: number }[]> {
-    throw new BrokerError('ERR_UNSUPPORTED_FEATURE', ['the deletion of records'])
+  async deleteRecords(
+    caller: Caller,
+    request: Parameters<Broker['deleteRecords']>[1],
+  ): Promise<readonly { partition: number; earliest: number }[]> {
+    this.#checkOpen()
+    const topic = this.#parts.registry.get(caller.namespace, request.topic)
+    const targets = request.partitions.map(({ partition, before }) => {
+      const log = logOf(topic, partition)
+      const { earliestOffset, highWatermark } = log
+      const offset = before === -1 ? highWatermark : before
+      if (!Number.isSafeInteger(offset) || offset < 0 || offset > highWatermark)
+        throw new BrokerError('ERR_OFFSET_OUT_OF_RANGE', [before, earliestOffset, highWatermark])
+      return { partition, log, offset }
+    })
+    for (const { log, offset } of targets)
+      await this.#parts.store.trimmer.trim(log, offset).catch((error: unknown) => {
+        throw asBrokerError(error)
+      })
+    return targets.map(({ partition, log }) => ({ partition, earliest: log.earliestOffset }))
   }
 
   async truncateTopic(): Promise<{ next: number }> {
@@ -180,6 +199,11 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
     if (request.topic === undefined) return care.check()
     const { logs } = registry.get(caller.namespace, request.topic)
     return care.check(logs.filter((log) => log !== undefined))
+  }
+
+  backUp(_caller: Caller, request: { name?: string }): Promise<BackupReport> {
+    this.#checkOpen()
+    return this.#parts.care.backUp(request.name)
   }
 
   status(): BrokerStatus {
@@ -233,10 +257,11 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
   async close(): Promise<void> {
     if (!this.#isServing) return
     this.#isServing = false
-    const { registry, metadata, store, care, lock } = this.#parts
+    const { registry, metadata, store, housekeeping, care, lock } = this.#parts
     for (const session of [...this.#sessions]) session.close()
     registry.close()
     await care.close()
+    await housekeeping.close()
     await metadata.close()
     await store.close()
     await lock.release()
@@ -252,9 +277,7 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
   }
 
   async #offsetOf(topic: Topic, partition: number, at: OffsetQuery): Promise<OffsetAnswer> {
-    const log = topic.logs[partition]
-    if (log === undefined)
-      throw new BrokerError('ERR_PARTITION_NOT_FOUND', [topic.definition.name, partition])
+    const log = logOf(topic, partition)
     const { highWatermark, earliestOffset } = log
     if (at === 'earliest')
       return { partition, offset: earliestOffset, timestamp: -1, highWatermark }
@@ -278,6 +301,12 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
   #checkOpen(): void {
     if (!this.#isServing) throw new BrokerError('ERR_CLOSED', ['the broker'])
   }
+}
+
+const logOf = (topic: Topic, partition: number): Log => {
+  const log = topic.logs[partition]
+  if (log !== undefined) return log
+  throw new BrokerError('ERR_PARTITION_NOT_FOUND', [topic.definition.name, partition])
 }
 
 const summarize = (topic: Topic): TopicSummary => {

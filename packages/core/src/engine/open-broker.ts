@@ -11,6 +11,7 @@ import { parentOf } from '../log/small-file.ts'
 import { LogStore } from '../log/store.ts'
 import { createStoreParts, type StoreOptions } from '../log/store-parts.ts'
 import { MetadataStore } from '../meta/metadata-store.ts'
+import { Housekeeping } from '../topic/housekeeping.ts'
 import { TopicRegistry } from '../topic/topic-registry.ts'
 import { applySettings, defaultTopicSettings } from '../topic/topic-settings.ts'
 import { LocalBroker } from './local-broker.ts'
@@ -70,13 +71,19 @@ export const openBroker = async (
     const registry = new TopicRegistry(environment, store, metadata, defaults, deleteGraceMs)
     const producerIds = new ProducerIds(store, metadata)
     const care = new StorageCare(store.care, {
+      dataDirectory: directory,
+      backupDirectory: options.backupDirectory ?? `${directory}/backups`,
       bytesPerSecond: storeOptions.scrubBytesPerSecond,
       intervalMs: storeOptions.scrubIntervalMs,
     })
-    const engine = { options, environment, store, metadata, registry, producerIds, care, lock }
+    const { retentionCheckMs } = storeOptions
+    const housekeeping = new Housekeeping(environment, store, registry, retentionCheckMs)
+    const owned = { options, environment, store, metadata, registry, producerIds, lock }
+    const engine = { ...owned, housekeeping, care }
     link.broker = new LocalBroker(engine)
     void store.makeBallast()
     care.start()
+    housekeeping.start()
     const { isAuthorizationEnforced: isEnforced } = options
     const identity = new Identity({
       storage: metadata,

@@ -8,7 +8,7 @@
  */
 import { crc32c } from '@millrace/codec'
 import type { Environment } from '../environment/environment.ts'
-import { encodeCheckpoint, type LogRow } from './checkpoint-table.ts'
+import { encodeCheckpoint, type CheckpointTable, type LogRow } from './checkpoint-table.ts'
 import type { IndexLoader, IndexSnapshot } from './index-loader.ts'
 import type { Journal } from './journal.ts'
 import { EntryKind } from './journal-format.ts'
@@ -62,21 +62,19 @@ export class Checkpointer {
 
   /** Rejects with ENOSPC when there is no room, with the sync's error when a sync failed. */
   run(): Promise<void> {
-    return this.#runAlone(() => this.#take())
+    return this.alone(async () => void (await this.#take()))
   }
 
   /**
-   * Takes a checkpoint and keeps others away until `work` is done, which is told the group that a
-   * replay begins after: no journal file is let go, and no file of a deleted log is removed meanwhile.
+   * Takes a checkpoint and keeps others away until `work` is done: no journal file is let go, and no
+   * file of a deleted log is removed meanwhile.
    */
-  hold<T>(work: (group: number) => Promise<T>): Promise<T> {
-    return this.#runAlone(async () => {
-      await this.#take()
-      return work(this.#previousGroup)
-    })
+  hold<T>(work: (table: CheckpointTable) => Promise<T>): Promise<T> {
+    return this.alone(async () => work(await this.#take()))
   }
 
-  async #runAlone<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs when no checkpoint does, and keeps them away until it is done. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
     // A loop: whoever waited longest goes first, and the others find it running.
     while (this.#running !== undefined) await this.settled()
     const running = work().finally(() => {
@@ -87,7 +85,7 @@ export class Checkpointer {
     return running
   }
 
-  async #take(): Promise<void> {
+  async #take(): Promise<CheckpointTable> {
     const { journal, writeBehind, pool } = this.#parts
     journal.bytesSinceCheckpoint = 0
     const group = journal.durableGroup
@@ -97,11 +95,13 @@ export class Checkpointer {
     const indexes = this.#indexSnapshots()
     await this.#parts.saveProducers()
     await writeBehind.syncAll()
-    await this.#submit(encodeCheckpoint({ nextLogId: this.#parts.nextLogId(), group, rows }))
+    const table = { nextLogId: this.#parts.nextLogId(), group, rows }
+    await this.#submit(encodeCheckpoint(table))
     this.count++
     await pool.recycleThrough(this.#previousGroup)
     this.#previousGroup = group
     for (const snapshot of indexes) await this.#parts.indexes.save(snapshot)
+    return table
   }
 
   #indexSnapshots(): IndexSnapshot[] {

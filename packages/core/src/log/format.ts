@@ -26,7 +26,7 @@ export interface DirectoryIdentity {
 
 const hexOf = (value: number): string => value.toString(16).padStart(8, '0')
 
-const newIdentity = (environment: Environment): DirectoryIdentity => {
+export const newIdentity = (environment: Environment): DirectoryIdentity => {
   const random = environment.random
   const words = [random.uint32(), random.uint32(), random.uint32(), random.uint32()]
   return {
@@ -36,7 +36,7 @@ const newIdentity = (environment: Environment): DirectoryIdentity => {
   }
 }
 
-const parseIdentity = (text: string): DirectoryIdentity => {
+export const parseIdentity = (text: string): DirectoryIdentity => {
   let value: unknown
   try {
     value = JSON.parse(text)

@@ -76,6 +76,8 @@ export const EntryKind = {
   ceiling: 5,
   /** The state of every log at a group, as payload. */
   checkpoint: 6,
+  /** The log begins at `nextOffset`: what is below is gone. */
+  trim: 7,
 } as const
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind]
 

@@ -52,6 +52,11 @@ export class JournalPool {
     return this.#inUse.length
   }
 
+  /** In order of file number. */
+  get filesInUse(): readonly JournalFile[] {
+    return this.#inUse
+  }
+
   get bytesInUse(): number {
     return this.#inUse.reduce((bytes, file) => bytes + file.bytesMax, 0)
   }

@@ -28,6 +28,7 @@ export interface ScannedGroup {
   readonly hasCheckpoint: boolean
   /** Logs that the group ends. */
   readonly tombstones: readonly number[]
+  readonly trims: readonly { readonly logId: number; readonly earliest: number }[]
 }
 
 export interface JournalScan {
@@ -182,13 +183,16 @@ const summaryOf = (
   bytes: Uint8Array,
   at: number,
   header: GroupHeader,
-): Pick<ScannedGroup, 'hasCheckpoint' | 'tombstones'> => {
+): Pick<ScannedGroup, 'hasCheckpoint' | 'tombstones' | 'trims'> => {
   let hasCheckpoint = false
   const tombstones: number[] = []
+  const trims: { logId: number; earliest: number }[] = []
   for (let index = 0; index < header.entryCount; index++) {
     const entry = readEntry(bytes, at + groupBytes(index, 0))
     if (entry.kind === EntryKind.checkpoint && entry.length > 0) hasCheckpoint = true
     if (entry.kind === EntryKind.tombstone) tombstones.push(entry.logId)
+    if (entry.kind === EntryKind.trim)
+      trims.push({ logId: entry.logId, earliest: entry.nextOffset })
   }
-  return { hasCheckpoint, tombstones }
+  return { hasCheckpoint, tombstones, trims }
 }

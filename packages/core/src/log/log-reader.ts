@@ -52,7 +52,7 @@ export class LogReader {
    */
   #noteMissing(log: Log, offset: number): void {
     const segment = log.segmentAt(offset)
-    if (segment === undefined || log.isInMemory(offset)) return
+    if (segment === undefined || log.isInMemory(offset) || offset < log.earliestOffset) return
     const isBefore = offset < segment.baseOffset
     if (!isBefore && segment.flushedBytes < segment.sizeBytes) return
     this.#segments.noteMissing(log, segment, offset)

@@ -241,6 +241,11 @@ export class Log {
     return true
   }
 
+  /** What was damaged there is of no interest any more. */
+  dropGapsBelow(offset: number): void {
+    while ((this.gaps[0]?.to ?? Infinity) <= offset) this.gaps.shift()
+  }
+
   #segmentFor(bytes: number, nowMs: number): Segment {
     const active = this.activeSegment
     if (active !== undefined && !this.#isDue(active, bytes, nowMs)) return active

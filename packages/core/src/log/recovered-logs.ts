@@ -7,6 +7,7 @@ import type { LogRow } from './checkpoint-table.ts'
 import { hasErrorCode } from './disk-errors.ts'
 import type { JournalEntryFields } from './journal-format.ts'
 import { Log, type LogSettings } from './log.ts'
+import { takeTrimmed } from './log-trimmer.ts'
 import { parseSegmentFileName, Segment } from './segment.ts'
 import { parentOf } from './small-file.ts'
 import type { StoreParts } from './store-parts.ts'
@@ -114,6 +115,12 @@ export class RecoveredLogs {
     log.epoch = Math.max(log.epoch, entry.epoch)
   }
 
+  /** Records below `earliest` were removed, durably. */
+  trim(id: number, earliest: number): void {
+    const log = this.#logs.get(id)
+    if (log !== undefined) log.earliestOffset = Math.max(log.earliestOffset, earliest)
+  }
+
   /** The segment that an entry names, which the replay may meet for the first time. */
   segmentOf(log: Log, entry: JournalEntryFields): Segment {
     const known = log.activeSegment
@@ -182,11 +189,19 @@ export class RecoveredLogs {
   async finish(): Promise<void> {
     for (const log of this.#logs.values()) {
       log.epoch++
+      await this.#finishTrim(log)
       log.highWatermark = log.nextOffset
       await this.#removeUnclaimed(log)
       const active = log.activeSegment
       if (active?.isCreated) await this.#cut(active)
     }
+  }
+
+  /** The crash story: the process died between a trim and the removal of the segments below it. */
+  async #finishTrim(log: Log): Promise<void> {
+    if (log.nextOffset < log.earliestOffset) await this.skipTo(log, log.earliestOffset)
+    for (const segment of takeTrimmed(log, this.#parts.arena))
+      await this.#parts.writeBehind.remove(segment)
   }
 
   async #removeUnclaimed(log: Log): Promise<void> {

@@ -94,6 +94,8 @@ class Recovery {
   #checkpointGroup = 0
   /** Logs that end in the groups to replay: what came before their end is of no use. */
   #ending: ReadonlySet<number> = new Set()
+  /** By log: what lies below was removed in the groups to replay, its segments perhaps with it. */
+  readonly #trimmedTo = new Map<number, number>()
 
   constructor(
     directory: string,
@@ -215,6 +217,8 @@ class Recovery {
   async #replay(scan: JournalScan, after: number): Promise<number> {
     const groups = scan.groups.filter((group) => group.header.sequence > after)
     this.#ending = new Set(groups.flatMap((group) => group.tombstones))
+    for (const { logId, earliest } of groups.flatMap((group) => group.trims))
+      this.#trimmedTo.set(logId, Math.max(this.#trimmedTo.get(logId) ?? 0, earliest))
     let expected = after + 1
     let lostThrough = 0
     for (const scanned of groups) {
@@ -281,6 +285,7 @@ class Recovery {
   async #isInSegment(entry: JournalEntryFields): Promise<boolean> {
     const log = this.#logs.get(entry.logId)
     if (log === undefined || entry.nextOffset <= log.nextOffset) return true
+    if (entry.nextOffset <= (this.#trimmedTo.get(entry.logId) ?? 0)) return true
     const bytes = await this.#logs.readSegment(log, entry)
     if (bytes === undefined || scanBatch(bytes, 0, bytes.length) !== entry.length) return false
     return batchBaseOffset(bytes) === entry.baseOffset && isIntact(bytes, 0, entry.length)
@@ -318,6 +323,8 @@ class Recovery {
       case EntryKind.append:
       case EntryKind.marker:
         return this.#applyBatch(group, entry, isDamaged)
+      case EntryKind.trim:
+        return this.#logs.trim(entry.logId, entry.nextOffset)
       case EntryKind.checkpoint:
         return
     }

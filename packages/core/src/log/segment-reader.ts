@@ -78,7 +78,7 @@ export class SegmentReader {
       const walk = walkBatches(chunk.view, request)
       if (walk.end > walk.start) return sliceOf(chunk, walk)
       chunk.release()
-      if (walk.stop === 'watermark' || walk.stop === 'end') return undefined
+      if (walk.stop === 'watermark' || walk.stop === 'end' || segment.isRemoved) return undefined
       const isShort = chunk.view.length < bytes
       const isWholeChunk = walk.end === 0 && walk.cutLength <= bytes
       // A length that leads out of the segment is damaged, however intact the header looks.

@@ -59,6 +59,8 @@ export class Segment {
   /** Bytes were written since the last sync began. */
   isDirty = false
   isSealed = false
+  /** No part of its log any more: what a reader misses in it is no damage. */
+  isRemoved = false
 
   constructor(options: {
     baseOffset: number

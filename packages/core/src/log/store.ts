@@ -20,11 +20,13 @@ import { controlEntry, type ControlItem, type JournalItem } from './journal-grou
 import type { JournalPool } from './journal-pool.ts'
 import type { AcceptedBytes, Log, OffsetRange } from './log.ts'
 import { LogCatalog } from './log-catalog.ts'
+import { LogTrimmer } from './log-trimmer.ts'
 import { LogReader, firstEndingAfter } from './log-reader.ts'
 import { ProducerSnapshots } from './producer-snapshot.ts'
 import type { ProducerBatch, ProducerStates } from './producer-states.ts'
 import { ReadBufferPool } from './read-buffer-pool.ts'
 import { SegmentReader } from './segment-reader.ts'
+import type { Segment } from './segment.ts'
 import type { RecoveredState, StoreOptions, StoreParts } from './store-parts.ts'
 import { TicketPair, tellStored, type AppendTicket, type StoredBatch } from './stored-batch.ts'
 import { TimeSearch } from './time-search.ts'
@@ -59,6 +61,7 @@ export class LogStore {
   readonly recovery: RecoveryReport
   /** For who looks after the data. */
   readonly care: CareAccess
+  readonly trimmer: LogTrimmer
   #isFlushing = false
   /** Appends were told to wait, and not yet that there is room. */
   #wasCongested = false
@@ -114,9 +117,15 @@ export class LogStore {
       indexes: this.#indexes,
       logs: () => this.logs.all(),
       nextLogId: () => this.logs.nextLogId,
-      flush: (log) => this.#flush(log),
+      flush: (log) => this.flush(log),
       saveProducers: () => this.#producerSnapshots.save((id) => this.logs.get(id)),
       checkpointGroup: recovered.checkpointGroup,
+    })
+    this.trimmer = new LogTrimmer({
+      arena: parts.arena,
+      writeBehind: parts.writeBehind,
+      checkpointer: this.#checkpointer,
+      submitTrim: (fields) => this.submitControl(EntryKind.trim, fields),
     })
     this.care = {
       environment,
@@ -252,6 +261,12 @@ export class LogStore {
     log.notifyWatchers()
   }
 
+  /** The latest timestamp in a segment, 0 when it holds nothing. */
+  async latestTimestampOf(segment: Segment): Promise<number> {
+    await this.#indexes.cover(segment)
+    return segment.timeIndex.maxTimestamp
+  }
+
   /** Keeps room for deletes and checkpoints on a full disk. Off the path to being ready. */
   async makeBallast(): Promise<void> {
     try {
@@ -357,12 +372,12 @@ export class LogStore {
 
   async #flushOnce(): Promise<void> {
     this.#isFlushDue = false
-    for (const log of [...this.logs.all()]) if (log.unflushedBytes > 0) await this.#flush(log)
+    for (const log of [...this.logs.all()]) if (log.unflushedBytes > 0) await this.flush(log)
     await this.#parts.files.trim()
   }
 
   /** Only what is visible: a batch that is still under way may yet be refused. */
-  #flush(log: Log): Promise<void> {
+  flush(log: Log): Promise<void> {
     return this.#parts.writeBehind.flush(log, log.highWatermark)
   }
 

@@ -34,6 +34,8 @@ export class TimeSearch {
   async find(log: Log, timestamp: number): Promise<FoundRecord | undefined> {
     let offset = await this.#startOf(log, timestamp)
     while (offset < log.highWatermark) {
+      // Records may be removed from the front while the search is under way.
+      offset = Math.max(offset, log.earliestOffset)
       const gap = log.gapAt(offset)
       if (gap !== undefined) {
         offset = gap.to
@@ -58,7 +60,7 @@ export class TimeSearch {
     try {
       return await this.#reader.read(log, offset, SEARCH_BYTES)
     } catch (error) {
-      if (log.gapAt(offset) !== undefined) return undefined
+      if (log.gapAt(offset) !== undefined || offset < log.earliestOffset) return undefined
       throw error
     }
   }
@@ -66,7 +68,7 @@ export class TimeSearch {
   /** An offset before which no record is as late as `timestamp`. */
   async #startOf(log: Log, timestamp: number): Promise<number> {
     const first = log.batches.peek()
-    for (const segment of log.segments) {
+    for (const segment of [...log.segments]) {
       if (first !== undefined && segment.baseOffset >= first.baseOffset) break
       await this.#indexes.cover(segment)
       if (segment.timeIndex.maxTimestamp < timestamp) continue

@@ -127,6 +127,11 @@ export class WriteBehind {
     })
   }
 
+  /** Runs in turn with the log's flushes: for what takes files away or puts others in their place. */
+  change(log: Log, work: () => Promise<void>): Promise<void> {
+    return this.#inTurn(log, work)
+  }
+
   async #cutNow(segment: Segment): Promise<void> {
     if (!segment.isCreated) return
     const file = await this.#files.acquire(segment.path)

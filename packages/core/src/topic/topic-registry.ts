@@ -13,7 +13,7 @@ import type { Log } from '../log/log.ts'
 import type { LogStore } from '../log/store.ts'
 import type { MetadataStore } from '../meta/metadata-store.ts'
 import { checkName, checkNamespace, DEFAULT_NAMESPACE } from '../names.ts'
-import { PARTITIONS_MAX, applySettings } from './topic-settings.ts'
+import { PARTITIONS_MAX, applySettings, defaultTopicSettings } from './topic-settings.ts'
 import { Topic, type TopicDefinition } from './topic.ts'
 import { checkTopicQuota, type TopicQuota } from './topic-quota.ts'
 
@@ -236,7 +236,10 @@ export class TopicRegistry {
     for (const logId of logIds) this.#store.logs.noteId(logId)
   }
 
-  #adopt(definition: TopicDefinition): Topic {
+  #adopt(stored: TopicDefinition): Topic {
+    // A version that knew fewer settings may have written it.
+    const settings = { ...defaultTopicSettings, ...stored.settings }
+    const definition = { ...stored, settings }
     this.#noteIds(definition)
     const logs = definition.logIds.map(
       (id) => this.#store.logs.get(id) ?? this.#restore(definition, id),

@@ -141,5 +141,6 @@ it('never gives an entry kind another number', () => {
     tombstone: 4,
     ceiling: 5,
     checkpoint: 6,
+    trim: 7,
   })
 })
