@@ -42,7 +42,7 @@ const createQuotas = ({ values, environment }: ServerOptions): PrincipalQuotaBoo
   )
 
 const createAlarms = (
-  { values, environment }: ServerOptions,
+  { values, environment, usedMemoryBytes }: ServerOptions,
   broker: Broker,
   diskBytes: number | undefined,
 ): AlarmWatch => {
@@ -50,7 +50,7 @@ const createAlarms = (
   return new AlarmWatch({
     memoryBytesMax: memoryLimitOf(values['alarms.memoryBytes'], readMemoryBytes()),
     diskFreeBytesMin: diskLimitOf(values['alarms.diskFreeBytes'], diskBytes),
-    usedMemoryBytes: () => process.memoryUsage.rss(),
+    usedMemoryBytes: usedMemoryBytes ?? (() => process.memoryUsage.rss()),
     freeDiskBytes: () => disk.freeBytes(values.dataDir),
     isStorageFull: () => broker.status().storage.isFull,
     timers,
