@@ -22,8 +22,10 @@ export {
   negotiateFrameBytes,
   negotiateHeartbeat,
   PING_BODY_BYTES_MAX,
+  PERMISSION_LIST_COUNT_MAX,
   TOPIC_LIST_COUNT_MAX,
   UINT32_MAX,
+  USER_LIST_COUNT_MAX,
 } from './limits.ts'
 export {
   isOpcode,
@@ -72,6 +74,14 @@ export {
   encodeAuthenticate,
   encodeAuthenticated,
 } from './messages/authenticate.ts'
+export {
+  type BackedUp,
+  type Backup,
+  decodeBackedUp,
+  decodeBackup,
+  encodeBackedUp,
+  encodeBackup,
+} from './messages/backup.ts'
 export { type Close, decodeClose, encodeClose } from './messages/close.ts'
 export { type Connect, decodeConnect, encodeConnect, type ProgramInfo } from './messages/connect.ts'
 export { type Connected, decodeConnected, encodeConnected } from './messages/connected.ts'
@@ -163,6 +173,16 @@ export {
   type RecordsDeleted,
 } from './messages/records-delete.ts'
 export {
+  type DamagedFile,
+  type DamagedRange,
+  decodeStorageCheck,
+  decodeStorageChecked,
+  encodeStorageCheck,
+  encodeStorageChecked,
+  type StorageCheck,
+  type StorageChecked,
+} from './messages/storage-check.ts'
+export {
   decodeSubscribe,
   decodeSubscribed,
   encodeSubscribe,
@@ -229,3 +249,43 @@ export {
   type Unsubscribe,
   type Unsubscribed,
 } from './messages/unsubscribe.ts'
+export {
+  type AccessExplain,
+  type AccessExplained,
+  decodeAccessExplain,
+  decodeAccessExplained,
+  decodePermission,
+  decodePermissionList,
+  decodePermissionListed,
+  decodePermissionRevoked,
+  encodeAccessExplain,
+  encodeAccessExplained,
+  encodePermission,
+  encodePermissionList,
+  encodePermissionListed,
+  encodePermissionRevoked,
+  type Permission,
+  type PermissionList,
+  type PermissionListed,
+  type PermissionRevoked,
+} from './messages/permissions.ts'
+export {
+  decodeUserDelete,
+  decodeUserDeleted,
+  decodeUserDescription,
+  decodeUserList,
+  decodeUserListed,
+  decodeUserPut,
+  encodeUserDelete,
+  encodeUserDeleted,
+  encodeUserDescription,
+  encodeUserList,
+  encodeUserListed,
+  encodeUserPut,
+  type UserDelete,
+  type UserDeleted,
+  type UserDescription,
+  type UserList,
+  type UserListed,
+  type UserPut,
+} from './messages/users.ts'

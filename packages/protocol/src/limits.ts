@@ -27,6 +27,10 @@ export const CONTROL_BODY_BYTES_MAX = 64 * 1024
 export const CONTROL_LIST_BYTES_MAX = 1024 * 1024
 /** Topics in one TOPIC_LISTED: with names of 255 bytes they stay far below its limit. */
 export const TOPIC_LIST_COUNT_MAX = 1000
+/** Users in one USER_LISTED: with sixteen names of certificates each they stay below its limit. */
+export const USER_LIST_COUNT_MAX = 200
+/** Permissions in one PERMISSION_LISTED: with names of 255 bytes they stay below its limit. */
+export const PERMISSION_LIST_COUNT_MAX = 500
 export const CONTROL_DEPTH_MAX = 8
 
 export const PING_BODY_BYTES_MAX = 64

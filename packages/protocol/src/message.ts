@@ -4,6 +4,7 @@
  */
 import { BrokerError } from '@millrace/codec'
 import * as authenticate from './messages/authenticate.ts'
+import * as backup from './messages/backup.ts'
 import { type Close, decodeClose, encodeClose } from './messages/close.ts'
 import { type Connect, decodeConnect, encodeConnect } from './messages/connect.ts'
 import { type Connected, decodeConnected, encodeConnected } from './messages/connected.ts'
@@ -15,10 +16,12 @@ import { decodeFetched, encodeFetched, type Fetched } from './messages/fetched.t
 import { decodeGoAway, encodeGoAway, type GoAway } from './messages/go-away.ts'
 import * as initProducer from './messages/init-producer.ts'
 import * as listOffsets from './messages/list-offsets.ts'
+import * as permissions from './messages/permissions.ts'
 import { decodePing, encodePing, type Ping } from './messages/ping.ts'
 import { decodeProduce, encodeProduce, type Produce } from './messages/produce.ts'
 import { decodeProduced, encodeProduced, type Produced } from './messages/produced.ts'
 import * as recordsDelete from './messages/records-delete.ts'
+import * as storageCheck from './messages/storage-check.ts'
 import * as subscribe from './messages/subscribe.ts'
 import {
   decodeSubscriptionEnd,
@@ -42,6 +45,7 @@ import * as topicList from './messages/topic-list.ts'
 import * as topicOpen from './messages/topic-open.ts'
 import * as topicTruncate from './messages/topic-truncate.ts'
 import { decodeUnsubscribe, encodeUnsubscribe, type Unsubscribe } from './messages/unsubscribe.ts'
+import * as users from './messages/users.ts'
 import { isOpcode, Opcode } from './opcode.ts'
 
 export interface MessageCodec<Message> {
@@ -91,6 +95,24 @@ export interface Messages {
   [Opcode.CREDIT]: Readonly<Credit>
   [Opcode.DELIVER]: Deliver
   [Opcode.SUBSCRIPTION_END]: SubscriptionEnd
+  [Opcode.USER_PUT]: users.UserPut
+  [Opcode.USER_STORED]: users.UserDescription
+  [Opcode.USER_DELETE]: users.UserDelete
+  [Opcode.USER_DELETED]: users.UserDeleted
+  [Opcode.USER_LIST]: users.UserList
+  [Opcode.USER_LISTED]: users.UserListed
+  [Opcode.PERMISSION_GRANT]: permissions.Permission
+  [Opcode.PERMISSION_GRANTED]: permissions.Permission
+  [Opcode.PERMISSION_REVOKE]: permissions.Permission
+  [Opcode.PERMISSION_REVOKED]: permissions.PermissionRevoked
+  [Opcode.PERMISSION_LIST]: permissions.PermissionList
+  [Opcode.PERMISSION_LISTED]: permissions.PermissionListed
+  [Opcode.ACCESS_EXPLAIN]: permissions.AccessExplain
+  [Opcode.ACCESS_EXPLAINED]: permissions.AccessExplained
+  [Opcode.STORAGE_CHECK]: storageCheck.StorageCheck
+  [Opcode.STORAGE_CHECKED]: storageCheck.StorageChecked
+  [Opcode.BACKUP]: backup.Backup
+  [Opcode.BACKED_UP]: backup.BackedUp
   [Opcode.ERROR]: ErrorBody
 }
 
@@ -157,6 +179,39 @@ export const messageCodecs: { readonly [Op in Opcode]: MessageCodec<Messages[Op]
   [Opcode.CREDIT]: codec(encodeCredit, (body) => decodeCredit(body)),
   [Opcode.DELIVER]: codec(encodeDeliver, decodeDeliver),
   [Opcode.SUBSCRIPTION_END]: codec(encodeSubscriptionEnd, decodeSubscriptionEnd),
+  [Opcode.USER_PUT]: codec(users.encodeUserPut, users.decodeUserPut),
+  [Opcode.USER_STORED]: codec(users.encodeUserDescription, users.decodeUserDescription),
+  [Opcode.USER_DELETE]: codec(users.encodeUserDelete, users.decodeUserDelete),
+  [Opcode.USER_DELETED]: codec(users.encodeUserDeleted, users.decodeUserDeleted),
+  [Opcode.USER_LIST]: codec(users.encodeUserList, users.decodeUserList),
+  [Opcode.USER_LISTED]: codec(users.encodeUserListed, users.decodeUserListed),
+  [Opcode.PERMISSION_GRANT]: codec(permissions.encodePermission, permissions.decodePermission),
+  [Opcode.PERMISSION_GRANTED]: codec(permissions.encodePermission, permissions.decodePermission),
+  [Opcode.PERMISSION_REVOKE]: codec(permissions.encodePermission, permissions.decodePermission),
+  [Opcode.PERMISSION_REVOKED]: codec(
+    permissions.encodePermissionRevoked,
+    permissions.decodePermissionRevoked,
+  ),
+  [Opcode.PERMISSION_LIST]: codec(
+    permissions.encodePermissionList,
+    permissions.decodePermissionList,
+  ),
+  [Opcode.PERMISSION_LISTED]: codec(
+    permissions.encodePermissionListed,
+    permissions.decodePermissionListed,
+  ),
+  [Opcode.ACCESS_EXPLAIN]: codec(permissions.encodeAccessExplain, permissions.decodeAccessExplain),
+  [Opcode.ACCESS_EXPLAINED]: codec(
+    permissions.encodeAccessExplained,
+    permissions.decodeAccessExplained,
+  ),
+  [Opcode.STORAGE_CHECK]: codec(storageCheck.encodeStorageCheck, storageCheck.decodeStorageCheck),
+  [Opcode.STORAGE_CHECKED]: codec(
+    storageCheck.encodeStorageChecked,
+    storageCheck.decodeStorageChecked,
+  ),
+  [Opcode.BACKUP]: codec(backup.encodeBackup, backup.decodeBackup),
+  [Opcode.BACKED_UP]: codec(backup.encodeBackedUp, backup.decodeBackedUp),
   [Opcode.ERROR]: codec(encodeErrorBody, decodeErrorBody),
 }
 

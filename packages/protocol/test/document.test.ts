@@ -91,6 +91,8 @@ it('states the limits of the code', () => {
     ['control body', protocol.CONTROL_BODY_BYTES_MAX],
     ['control body of an answer that lists', protocol.CONTROL_LIST_BYTES_MAX],
     ['topics in one TOPIC_LISTED', protocol.TOPIC_LIST_COUNT_MAX],
+    ['users in one USER_LISTED', protocol.USER_LIST_COUNT_MAX],
+    ['permissions in one PERMISSION_LISTED', protocol.PERMISSION_LIST_COUNT_MAX],
     ['nesting of a control body', protocol.CONTROL_DEPTH_MAX],
     ['body of PING', protocol.PING_BODY_BYTES_MAX],
     ['text of ERROR', protocol.ERROR_MESSAGE_CHARACTERS_MAX],
