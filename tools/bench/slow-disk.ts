@@ -23,6 +23,7 @@ export const slowDisk = (disk: Disk, syncDelayMs: number): Disk => ({
   makeDirectory: (path) => disk.makeDirectory(path),
   list: (path) => disk.list(path),
   rename: (source, target) => disk.rename(source, target),
+  link: (existing, name) => disk.link(existing, name),
   remove: (path) => disk.remove(path),
   removeDirectory: (path) => disk.removeDirectory(path),
   syncDirectory: (path) => disk.syncDirectory(path),

@@ -33,6 +33,16 @@ export const coverageNames = [
   'wall clock jump',
   'memory log restart',
   'refused batch',
+  'producer id given',
+  'batch sent again',
+  'duplicate recognised',
+  'old duplicate refused',
+  'gap refused',
+  'old epoch refused',
+  'unknown producer refused',
+  'producer forgotten',
+  'damaged states of producers',
+  'states of producers rebuilt',
 ] as const
 
 export type CoverageName = (typeof coverageNames)[number]

@@ -66,7 +66,8 @@ export class DamageRecord {
   /** Whether this log may have gaps and damaged ranges. */
   isDamaged(topicId: number, partition: number): boolean {
     const name = logName(topicId, partition)
-    return this.wasJournalDamaged || this.#segments.some((damage) => damage.log === name)
+    // A definition that came back may name logs that were deleted since: those begin behind a gap.
+    return this.mayDefinitionsBeLost || this.#segments.some((damage) => damage.log === name)
   }
 
   /** The base offset of the next segment, or no end. */

@@ -18,6 +18,10 @@ export class Life {
   fatal: BrokerError | undefined
   /** The disk was made small in this life. */
   wasFull = false
+  /** It still is, or the broker has not seen yet that there is room again: nobody hurries. */
+  isFull = false
+  /** What goes wrong comes to its end before the process does. */
+  isHeld = false
   /** Calls of the broker that have not returned: when they were made and what they were. */
   readonly waiting = new Map<number, { readonly sinceMs: number; readonly what: string }>()
   #broker: Broker | undefined
@@ -78,7 +82,7 @@ export class Life {
 
   /** A random pause between two operations of an actor. */
   idle(): Promise<void> {
-    const mean = this.simulation.scenario.pauseUs
+    const mean = (this.isFull ? 20 : 1) * this.simulation.scenario.pauseUs
     return this.pause(this.random.chance(0.3) ? this.random.below(20) : this.random.below(2 * mean))
   }
 

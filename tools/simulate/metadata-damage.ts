@@ -13,6 +13,7 @@ import { DATA_DIRECTORY } from './names.ts'
 
 const IDENTITY = `${DATA_DIRECTORY}/meta.json`
 const SNAPSHOT = `${DATA_DIRECTORY}/metadata.snapshot`
+const PRODUCERS = `${DATA_DIRECTORY}/producers.snapshot`
 const SEGMENT_OF_DEFINITIONS = /\/logs\/0\/\d{20}\.log$/
 
 /** `[position, length]` of the batches in a file, up to the first thing that is none. */
@@ -65,6 +66,14 @@ export class MetadataDamage {
     if (byteLength === 0) return false
     this.#disk.flipBit(SNAPSHOT, random.below(8 * byteLength))
     this.#judge()
+    return true
+  }
+
+  /** Flips a bit of what is kept of idempotent producers: the batches in the segments tell as much. */
+  damageProducers(random: SeededRandom): boolean {
+    const byteLength = this.#lengthOf(PRODUCERS)
+    if (byteLength === 0) return false
+    this.#disk.flipBit(PRODUCERS, random.below(8 * byteLength))
     return true
   }
 

@@ -29,6 +29,14 @@ export interface BatchPlan {
   readonly recordCount: number
   readonly valueBytes: number
   readonly timestamp: number
+  /** What an idempotent producer stamps the batch with. */
+  readonly stamp?: BatchStamp
+}
+
+export interface BatchStamp {
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly baseSequence: number
 }
 
 export interface PlannedBatch {
@@ -52,7 +60,7 @@ const keyOf = (plan: BatchPlan, index: number): Uint8Array => {
 const recordsHash = (batch: Uint8Array): number => crc32c(batch.subarray(BATCH_HEADER_BYTES))
 
 export const buildBatch = (plan: BatchPlan): PlannedBatch => {
-  const builder = new RecordBatchBuilder()
+  const builder = new RecordBatchBuilder(plan.stamp)
   const value = new Uint8Array(plan.valueBytes).fill((plan.producer * 31 + plan.sequence) & 0xff)
   for (let index = 0; index < plan.recordCount; index++) {
     builder.appendFields(plan.timestamp + index, keyOf(plan, index), value, [])

@@ -4,6 +4,7 @@
  */
 import { type ErrorCode, isBrokerError } from '@millrace/codec'
 import { Administrator } from './actors/administrator.ts'
+import { IdempotentProducer } from './actors/idempotent-producer.ts'
 import { Producer } from './actors/producer.ts'
 import { Reader } from './actors/reader.ts'
 import { Subscriber } from './actors/subscriber.ts'
@@ -170,7 +171,10 @@ export class SeedRun {
     life.start(() => administrator.run())
     this.#startActors(life)
     for (const kind of troubles) life.start(() => makeTrouble(life, kind))
-    await this.#until(life, () => life.operationCount >= scenario.operationsPerLife)
+    await this.#until(
+      life,
+      () => life.operationCount >= scenario.operationsPerLife && !life.isHeld,
+    )
     if (life.fatal === undefined && life.random.chance(0.4)) await this.#quiesce(life)
   }
 
@@ -180,6 +184,11 @@ export class SeedRun {
       life.broker.hasNamespace(NAMESPACES[1]) ? NAMESPACES[(number % 2) as 0 | 1] : NAMESPACES[0]
     for (let number = 0; number < scenario.producerCount; number++) {
       const producer = new Producer(life, number, namespaceOf(number))
+      life.start(() => producer.run())
+    }
+    for (let number = 0; number < scenario.idempotentCount; number++) {
+      const client = this.simulation.idempotence.at(number)
+      const producer = new IdempotentProducer(life, client, namespaceOf(number))
       life.start(() => producer.run())
     }
     for (let number = 0; number < scenario.readerCount; number++) {
@@ -286,11 +295,13 @@ export class SeedRun {
   #damageDefinitions(random: SeededRandom): void {
     const { coverage, damage } = this.simulation
     const { definitions } = damage
-    const kind = random.pick(['identity', 'snapshot', 'log'] as const)
+    const kind = random.pick(['identity', 'snapshot', 'log', 'producers'] as const)
     if (kind === 'identity' && definitions.damageIdentity(random)) coverage.add('damaged meta.json')
     if (kind === 'snapshot' && definitions.damageSnapshot(random)) coverage.add('damaged snapshot')
     if (kind === 'log' && definitions.damageLog(random)) coverage.add('damaged definitions')
-    if (kind !== 'identity' && !damage.mayDefinitionsBeLost)
+    if (kind === 'producers' && definitions.damageProducers(random))
+      coverage.add('damaged states of producers')
+    if ((kind === 'snapshot' || kind === 'log') && !damage.mayDefinitionsBeLost)
       coverage.add('definitions with one copy left')
   }
 

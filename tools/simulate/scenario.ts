@@ -3,7 +3,7 @@ import type { StorageOptions, TopicSettings } from '@millrace/core'
 import type { DiskLatency, SeededRandom } from '@millrace/testing'
 
 export interface Scenario {
-  readonly storage: StorageOptions
+  readonly storage: Partial<StorageOptions>
   readonly latency: DiskLatency
   /** Processes that are started and ended before the last one, which ends in peace. */
   readonly lifeCount: number
@@ -12,6 +12,7 @@ export interface Scenario {
   readonly producerCount: number
   readonly readerCount: number
   readonly subscriberCount: number
+  readonly idempotentCount: number
   /** What producers send, in bytes of a value. */
   readonly valueBytesMax: number
   readonly recordCountMax: number
@@ -20,8 +21,9 @@ export interface Scenario {
 }
 
 const KIB = 1024
+const DAY_MS = 24 * 3_600_000
 
-const storageOf = (random: SeededRandom): StorageOptions => ({
+const storageOf = (random: SeededRandom): Partial<StorageOptions> => ({
   journalFileBytes: random.pick([16, 32, 64, 128]) * KIB,
   checkpointBytes: random.pick([16, 32, 64, 128, 256]) * KIB,
   directAppendBytes: random.pick([4, 8, 16, 64]) * KIB,
@@ -30,8 +32,8 @@ const storageOf = (random: SeededRandom): StorageOptions => ({
   deleteGraceMs: random.pick([0, 5, 50, 1000]),
   ballastBytes: random.pick([4, 16]) * KIB,
   openFilesMax: random.pick([8, 16, 64]),
-  producerExpiryMs: 24 * 3_600_000,
-  producersMax: 100_000,
+  producerExpiryMs: random.pick([DAY_MS, DAY_MS, DAY_MS, DAY_MS, DAY_MS, 40, 200]),
+  producersMax: random.pick([10_000, 10_000, 10_000, 10_000, 10_000, 10_000, 2]),
   retentionCheckMs: 60_000,
 })
 
@@ -50,6 +52,7 @@ export const createScenario = (random: SeededRandom): Scenario => ({
   producerCount: random.between(1, 4),
   readerCount: random.between(1, 2),
   subscriberCount: random.between(0, 2),
+  idempotentCount: random.between(0, 2),
   valueBytesMax: random.pick([32, 200, 1000, 3000]),
   recordCountMax: random.pick([1, 4, 16]),
   pauseUs: random.pick([100, 400, 1500]),

@@ -3,6 +3,7 @@ import type { BrokerStatus } from '@millrace/core'
 import { type SeededRandom, History, InvariantViolation, SimulatedWorld } from '@millrace/testing'
 import { Coverage } from './coverage.ts'
 import { DamageRecord } from './damage.ts'
+import { IdempotentClients } from './idempotence.ts'
 import { MetadataModel } from './metadata-model.ts'
 import { type Scenario, createScenario } from './scenario.ts'
 
@@ -15,6 +16,7 @@ export class Simulation {
   readonly metadata = new MetadataModel()
   readonly damage: DamageRecord
   readonly coverage = new Coverage()
+  readonly idempotence = new IdempotentClients(this)
   operationCount = 0
   crashCount = 0
   /** The first rule that was broken. */
@@ -73,6 +75,11 @@ export class Simulation {
     const { counters } = this.world.disk
     const { coverage } = this
     const { sync, ...others } = counters.failures
+    const { eventCounts } = this.world
+    coverage.add(
+      'states of producers rebuilt',
+      eventCounts.get('states of producers are rebuilt from the segments') ?? 0,
+    )
     coverage.add('damaged batch header', this.damage.prefixCount)
     coverage.add('torn write', counters.writesTorn)
     coverage.add(

@@ -115,10 +115,10 @@ export class Verification {
     reported: readonly OffsetRange[],
     isDamaged: boolean,
   ): void {
-    const isJournalDamage = this.#life.simulation.damage.wasJournalDamaged
+    const { mayDefinitionsBeLost } = this.#life.simulation.damage
     for (const range of reported) {
       const isTouched = touched.some(({ from, to }) => from < range.to && range.from < to)
-      if (isTouched || (isDamaged && isJournalDamage)) continue
+      if (isTouched || (isDamaged && mayDefinitionsBeLost)) continue
       throw new InvariantViolation(
         'S6',
         `${log}: ${range.from} to ${range.to} is called damaged, and nobody has touched it`,

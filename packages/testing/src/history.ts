@@ -141,6 +141,17 @@ export class History {
     ;(target as Append).state = 'unknown'
   }
 
+  /**
+   * The same append is on its way once more, as a producer does that had no answer: whatever comes of
+   * it, it may be there once.
+   */
+  resend(target: HistoryAppend): void {
+    const append = target as Append
+    if (append.state === 'acknowledged') return
+    append.state = 'pending'
+    append.isBeforeCrash = false
+  }
+
   /** The broker is gone. What was under way has an unknown outcome. */
   crash(): void {
     for (const log of this.#logs.values()) {

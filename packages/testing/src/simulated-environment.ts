@@ -33,6 +33,8 @@ export class SimulatedWorld {
   readonly disk: SimulatedDisk
   /** What engines have logged, the last lines only. */
   readonly logLines: LogLine[] = []
+  /** How often each event was logged. */
+  readonly eventCounts = new Map<string, number>()
   #lifeCount = 0
   #life = { isAlive: false }
 
@@ -90,6 +92,7 @@ export class SimulatedWorld {
     const add =
       (level: LogLine['level']) =>
       (event: string, fields?: Record<string, unknown>): void => {
+        this.eventCounts.set(event, (this.eventCounts.get(event) ?? 0) + 1)
         if (this.logLines.length >= LOG_LINES_MAX) this.logLines.shift()
         this.logLines.push({ level, event, fields })
         this.note(`log: ${level} ${event} ${JSON.stringify(fields ?? {}, plain)}`)

@@ -20,6 +20,8 @@ const CODES: Partial<Record<DiskCallKind, readonly string[]>> = {
 }
 
 const HOUR_MS = 3_600_000
+/** A broker that found the disk full looks again so often, or a little less. */
+const ROOM_SEEN_US = 700_000
 
 export type TroubleKind = 'failed sync' | 'failed call' | 'full disk' | 'damage' | 'clock'
 
@@ -54,9 +56,14 @@ export const fillDisk = async (life: Life): Promise<void> => {
   const { disk } = simulation.world
   disk.capacityBytes = disk.usedBytes + random.pick([0, random.below(4096), random.below(200_000)])
   life.wasFull = true
+  life.isFull = true
+  life.isHeld = random.chance(0.5)
   simulation.note(`trouble: ${disk.freeBytes} bytes are free`)
   await life.pause(random.pick([5_000, 50_000, 1_000_000]) * random.fraction())
   freeDisk(life)
+  await life.pause(ROOM_SEEN_US)
+  life.isFull = false
+  life.isHeld = false
 }
 
 export const freeDisk = (life: Life): void => {

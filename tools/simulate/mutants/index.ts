@@ -10,6 +10,12 @@ import { damageTakenForTornTail } from './damage-taken-for-torn-tail.ts'
 import { checkpointWithoutSync } from './checkpoint-without-sync.ts'
 import { recoveredBytesNotSynced } from './recovered-bytes-not-synced.ts'
 import { snapshotTrustedUnchecked } from './snapshot-trusted-unchecked.ts'
+import { replayedProducersForgotten } from './replayed-producers-forgotten.ts'
+import { duplicateAnsweredEarly } from './duplicate-answered-early.ts'
+import { refusedBatchRemembered } from './refused-batch-remembered.ts'
+import { producerSnapshotAhead } from './producer-snapshot-ahead.ts'
+import { gapAccepted } from './gap-accepted.ts'
+import { producersForgottenAtCrash } from './producers-forgotten-at-crash.ts'
 import type { Mutant } from './mutant.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -24,4 +30,10 @@ export const mutants: readonly Mutant[] = [
   checkpointWithoutSync,
   recoveredBytesNotSynced,
   snapshotTrustedUnchecked,
+  replayedProducersForgotten,
+  duplicateAnsweredEarly,
+  refusedBatchRemembered,
+  producerSnapshotAhead,
+  gapAccepted,
+  producersForgottenAtCrash,
 ]
