@@ -19,7 +19,7 @@ const BODY_BYTES_MAX = 32 * 1024 * 1024
 const directory = mkdtempSync(join(tmpdir(), 'kafka-golden-'))
 const silent = { info: () => undefined, warn: console.warn, error: console.error }
 
-const environment = { ...createNodeEnvironment(silent), log: silent }
+const environment = { ...createNodeEnvironment({ log: silent }) }
 const broker = await openBroker(
   {
     directory,

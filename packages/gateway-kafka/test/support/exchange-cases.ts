@@ -1,7 +1,7 @@
 /** Messages of every API that other clients read and write as well as we do. */
 import { RecordBatchBuilder } from '@millrace/codec'
 import type { Api } from '../../src/schema/api.ts'
-import { apiVersions } from '../../src/schema/apis/api-versions.ts'
+import { apiVersions, NO_FEATURES } from '../../src/schema/apis/api-versions.ts'
 import { createTopics } from '../../src/schema/apis/create-topics.ts'
 import { deleteTopics } from '../../src/schema/apis/delete-topics.ts'
 import { fetch } from '../../src/schema/apis/fetch.ts'
@@ -332,9 +332,9 @@ export const exchangeCases: readonly ExchangeCase[] = [
       errorCode: 0,
       apiKeys: [{ apiKey: 18, minVersion: 0, maxVersion: 4 }],
       throttleTimeMs: 0,
-      supportedFeatures: [],
+      supportedFeatures: NO_FEATURES,
       finalizedFeaturesEpoch: -1,
-      finalizedFeatures: [],
+      finalizedFeatures: NO_FEATURES,
       zkMigrationReady: false,
     },
     decoded: () => ({ apiVersions: [{ apiKey: 18, minVersion: 0, maxVersion: 4 }] }),

@@ -87,7 +87,7 @@ export const openKafkaWorld = async (options: KafkaWorldOptions = {}): Promise<K
   const events: string[] = []
   const note = (event: string): void => void events.push(event)
   const log: EngineLog = { info: () => undefined, warn: note, error: note }
-  const node: Environment = { ...createNodeEnvironment(log), log }
+  const node: Environment = { ...createNodeEnvironment({ log }) }
   const timers = new ManualTimers()
   const clock = { now: () => Date.now(), monotonic: () => timers.nowMs }
   const broker = await openBroker(
