@@ -4,9 +4,11 @@
  */
 import { BrokerError } from '@millrace/codec'
 import { type Frame, isOpcode, isRequest, isResponse, Opcode, opcodeName } from '@millrace/protocol'
+import { handleBackup, handleStorageCheck } from './handlers/care.ts'
 import { handleAuthenticate, handleConnect } from './handlers/connect.ts'
 import { handleFetch } from './handlers/fetch.ts'
 import { handleClose, handlePing, handlePong } from './handlers/link.ts'
+import * as identity from './handlers/identity.ts'
 import { handleListOffsets } from './handlers/list-offsets.ts'
 import { handleProduce, isSilentProduce } from './handlers/produce.ts'
 import { handleInitProducer } from './handlers/producers.ts'
@@ -44,6 +46,15 @@ type RequestOpcode =
   | typeof Opcode.SUBSCRIBE
   | typeof Opcode.UNSUBSCRIBE
   | typeof Opcode.CREDIT
+  | typeof Opcode.USER_PUT
+  | typeof Opcode.USER_DELETE
+  | typeof Opcode.USER_LIST
+  | typeof Opcode.PERMISSION_GRANT
+  | typeof Opcode.PERMISSION_REVOKE
+  | typeof Opcode.PERMISSION_LIST
+  | typeof Opcode.ACCESS_EXPLAIN
+  | typeof Opcode.STORAGE_CHECK
+  | typeof Opcode.BACKUP
 
 const request = (run: RequestHandler['run']): RequestHandler => ({
   states: ['open'],
@@ -80,6 +91,15 @@ const handlers: { readonly [Op in RequestOpcode]: RequestHandler } = {
   [Opcode.SUBSCRIBE]: request(handleSubscribe),
   [Opcode.UNSUBSCRIBE]: request(handleUnsubscribe),
   [Opcode.CREDIT]: link(['open', 'draining'], handleCredit),
+  [Opcode.USER_PUT]: request(identity.handleUserPut),
+  [Opcode.USER_DELETE]: request(identity.handleUserDelete),
+  [Opcode.USER_LIST]: request(identity.handleUserList),
+  [Opcode.PERMISSION_GRANT]: request(identity.handlePermissionGrant),
+  [Opcode.PERMISSION_REVOKE]: request(identity.handlePermissionRevoke),
+  [Opcode.PERMISSION_LIST]: request(identity.handlePermissionList),
+  [Opcode.ACCESS_EXPLAIN]: request(identity.handleAccessExplain),
+  [Opcode.STORAGE_CHECK]: request(handleStorageCheck),
+  [Opcode.BACKUP]: request(handleBackup),
 }
 
 const byOpcode: readonly (RequestHandler | undefined)[] = Array.from(
