@@ -4,14 +4,15 @@
  * an authorizer or a counter passes it in here. Opens no port and starts nothing: `server.ts` does.
  */
 import { type BrokerError, compressionCodecs } from '@millrace/codec'
-import type { Broker, Gateway, Services } from '@millrace/core'
+import type { Broker, Connection, Gateway, Services, Session } from '@millrace/core'
 import { KafkaGateway } from '@millrace/gateway-kafka'
 import type { BrokerIdentity } from './auth/broker-identity.ts'
 import { limitsOf } from './broker-options.ts'
 import type { Guards } from './guards.ts'
 import { createHealthRoutes } from './http/health.ts'
-import { createHostRules } from './http/host-rules.ts'
+import { createHostRules, type OriginRules } from './http/host-rules.ts'
 import { HttpServer } from './http/http-server.ts'
+import { createWebSocketRoute } from './http/websocket-route.ts'
 import { kafkaSettingsOf } from './kafka-settings.ts'
 import { createMetricsRoutes } from './metrics/metrics-routes.ts'
 import { LoopDelayMonitor } from './metrics/process-figures.ts'
@@ -34,7 +35,7 @@ export interface ListeningGateway extends Gateway {
   refusal?(error: BrokerError): Uint8Array
 }
 
-export type Gateways = Readonly<Partial<Record<GatewayName, ListeningGateway>>>
+export type Gateways = Readonly<Record<GatewayName, ListeningGateway>>
 
 export interface Composition {
   readonly services: Services
@@ -112,12 +113,13 @@ export interface CompositionParts {
   readonly files: FileBudget
   readonly certificates: Certificates | undefined
   readonly guards: Guards
+  readonly origins: OriginRules
   /** False before the broker serves and from the moment it begins to stop. */
   readonly isServing: () => boolean
 }
 
 export const compose = (options: ServerOptions, parts: CompositionParts): Composition => {
-  const { broker, identity, files, certificates, guards, isServing } = parts
+  const { broker, identity, files, certificates, guards, origins, isServing } = parts
   const { version } = options
   const surroundings = createSurroundings(options, guards)
   const gateways = createGateways(options, surroundings)
@@ -126,12 +128,14 @@ export const compose = (options: ServerOptions, parts: CompositionParts): Compos
   const { timers } = surroundings
   const { values, environment } = options
   const services = createServices(options, broker, identity, guards)
+  const accept = (connection: Connection): Session => gateways.native.accept(connection, services)
+  const shared = { counter, surroundings, log: environment.log }
   const http = new HttpServer({
     log: environment.log,
     timers,
     requestMsMax: services.limits.handshakeMsMax,
     hosts: createHostRules(values.host, values['http.hosts']),
-    upgrades: {},
+    upgrades: { '/ws': createWebSocketRoute({ ...shared, origins, isServing, accept }) },
     routes: {
       ...createHealthRoutes({ version, status, isServing, alarms: guards.alarms }),
       ...createMetricsRoutes({

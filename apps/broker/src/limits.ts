@@ -69,6 +69,14 @@ export const SUBSCRIPTION_HELD_BYTES = 16 * 1024 * 1024
 export const DELIVERY_BYTES_MIN = 16 * 1024
 export const CREDIT_BYTES_MAX = 0xffff_ffff
 
+/** Several frames of the native protocol; more go into the next message. */
+export const WEBSOCKET_MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+export const WEBSOCKET_FRAGMENTS_MAX = 1_024
+/** Pings and pongs of one peer. */
+export const WEBSOCKET_CONTROLS_PER_SECOND_MAX = 32
+/** While more waits for a peer its pings are not answered. */
+export const WEBSOCKET_PONG_QUEUE_BYTES_MAX = 64 * 1024
+
 /** From the first byte of a connection to its finished TLS handshake, and `limits.handshakeTime` at most. */
 export const TLS_HANDSHAKE_MS_MAX = 5_000
 /** How often the files of certificates are looked at. */

@@ -15,6 +15,7 @@ import { compose, type Composition } from './composition.ts'
 import { readDiskBytes } from './alarms/machine.ts'
 import { createGuards, type Guards } from './guards.ts'
 import type { ConfigValues } from './config/config-table.ts'
+import { createOriginRules } from './http/host-rules.ts'
 import { throttleLog } from './log-throttle.ts'
 import { nodeCertificateFiles } from './net/certificate-files.ts'
 import { type CertificateFiles, Certificates, tlsSettingsOf } from './net/certificates.ts'
@@ -65,6 +66,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
   const log = throttleLog(environment.log, clock)
   const ownOptions = { ...options, environment: { clock, timers, random, disk, log } }
   const certificates = openCertificates(ownOptions)
+  const origins = createOriginRules(values['websocket.origins'])
   const policy = await readAuthPolicy(values)
   const brokerOptions = brokerOptionsOf(
     values,
@@ -83,6 +85,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     identity,
     files,
     certificates,
+    origins,
     isServing,
   })
   const server = new Server(ownOptions, composition, guards)

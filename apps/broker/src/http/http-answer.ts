@@ -25,8 +25,8 @@ export const jsonAnswer = (
 /** As bytes of a connection that ends with it. */
 export const encodeAnswer = ({ status, contentType, body, headers }: HttpAnswer): Uint8Array => {
   const fields = {
-    ...headers,
     connection: 'close',
+    ...headers,
     'content-type': contentType,
     'content-length': String(Buffer.byteLength(body)),
   }

@@ -133,7 +133,7 @@ export class HttpServer {
     const { routes, upgrades } = this.#options
     if (Object.hasOwn(upgrades, path)) {
       const error = `${path} is for WebSocket: send an Upgrade`
-      return jsonAnswer(426, { error }, { upgrade: 'websocket', connection: 'upgrade' })
+      return jsonAnswer(426, { error }, { upgrade: 'websocket', connection: 'upgrade, close' })
     }
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
     if (route === undefined) {

@@ -40,6 +40,7 @@ export class FrameOutput {
   #isHeld: boolean
   #isClosed: boolean
   #isEnding: boolean
+  #endCause: BrokerError | undefined
   /** Set by every frame, cleared by the heartbeat. */
   hasSent: boolean
 
@@ -54,6 +55,7 @@ export class FrameOutput {
     this.#isHeld = false
     this.#isClosed = false
     this.#isEnding = false
+    this.#endCause = undefined
     this.hasSent = false
   }
 
@@ -129,10 +131,11 @@ export class FrameOutput {
   }
 
   /** Ends the connection after everything that stands in line. */
-  end(): void {
+  end(cause?: BrokerError): void {
     this.#isEnding = true
+    this.#endCause = cause
     this.release()
-    if (this.#current === undefined) this.#connection.end()
+    if (this.#current === undefined) this.#connection.end(cause)
   }
 
   /** Sends nothing more, and gives the leases back. */
@@ -188,7 +191,7 @@ export class FrameOutput {
       this.#current = this.#bodies.shift()
       this.#noteSent(body.byteLength)
     }
-    if (this.#isEnding && this.#current === undefined) this.#connection.end()
+    if (this.#isEnding && this.#current === undefined) this.#connection.end(this.#endCause)
   }
 
   #goOn(): void {

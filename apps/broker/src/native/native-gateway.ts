@@ -73,7 +73,7 @@ export class NativeGateway implements Gateway {
     const { code, message: reason } = error
     services.environment.log.warn('native.connection-refused', { peer, code, reason })
     connection.write(this.refusal(error))
-    connection.end()
+    connection.end(error)
     return deaf
   }
 

@@ -114,6 +114,7 @@ export class NativeSession implements Session {
       pool: surroundings.bodies,
       onFrame: (frame) => this.#handleFrame(frame),
     })
+    connection.limitMessages?.(HANDSHAKE_FRAME_BYTES_MAX)
     const { handshakeMsMax } = services.limits
     this.#handshakeTimer = timers.after(handshakeMsMax, () =>
       this.fail(new BrokerError('ERR_HANDSHAKE_TIMEOUT', [handshakeMsMax]), 0, 0),
@@ -180,6 +181,7 @@ export class NativeSession implements Session {
     const { bodyBytesMax } = this.services.limits
     this.#decoder.setLimits({ frameBytesMax, bodyBytesMax, assembliesMax: ASSEMBLIES_COUNT_MAX })
     this.output.setFrameBytesMax(frameBytesMax)
+    this.connection.limitMessages?.(Infinity)
     this.#heartbeat = new Heartbeat(this.#surroundings.timers, heartbeatMs, {
       takeHasReceived: () => this.#takeHasReceived(),
       takeHasSent: () => this.#takeHasSent(),
@@ -272,7 +274,7 @@ export class NativeSession implements Session {
       const nothing = new Uint8Array(0)
       this.output.sendInLine(Opcode.CLOSED, request.channel, request.correlation, nothing)
     }
-    this.#finish()
+    this.#finish(this.#state === 'draining' ? CLOSE_REASON_GOING_AWAY : undefined)
   }
 
   /**
@@ -290,7 +292,7 @@ export class NativeSession implements Session {
     const isStranger = this.#open === undefined
     if ((known.scope === 'request' && !isStranger) || isLate) return
     this.#logEnd(known)
-    this.#finish()
+    this.#finish(known)
   }
 
   suspend(reason: Suspension): void {
@@ -391,9 +393,9 @@ export class NativeSession implements Session {
   }
 
   /** Ends after what is queued is written. */
-  #finish(): void {
+  #finish(cause?: BrokerError): void {
     this.#release()
-    this.output.end()
+    this.output.end(cause)
   }
 
   #release(): void {

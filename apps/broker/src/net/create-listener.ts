@@ -24,7 +24,7 @@ const PLAIN_ON_TLS = new BrokerError('ERR_MALFORMED_FRAME', [
   'the peer speaks plainly, and this port speaks TLS: check the port and the TLS setting',
 ])
 
-/** `undefined` when the configuration, or this build, has none. */
+/** `undefined` when the configuration has none. */
 export const createListener = (
   row: ListenerRow,
   values: ConfigValues,
@@ -34,7 +34,7 @@ export const createListener = (
   const { speaks, name, isTls } = row
   const entrance =
     speaks === 'http' ? createHttpEntrance(composition) : createEntrance(speaks, composition)
-  if (port === 'off' || entrance === undefined) return undefined
+  if (port === 'off') return undefined
   const { services, surroundings, certificates } = composition
   const options = { ...entrance, name, host: values.host, port, log: services.environment.log }
   if (!isTls) return new Acceptor(options)
@@ -51,9 +51,8 @@ export const createListener = (
 const createEntrance = (
   name: GatewayName,
   { gateways, services, surroundings, counter }: Composition,
-): Entrance | undefined => {
+): Entrance => {
   const gateway = gateways[name]
-  if (gateway === undefined) return undefined
   return {
     counter,
     pauseOnConnect: true,

@@ -1,6 +1,6 @@
 /**
  * Every port the broker can listen on: one row each, in the order they are bound. A row is served
- * when its gateway exists (`composition.ts`), its port is not off and, for TLS, there is a certificate.
+ * when its port is not off and, for TLS, there is a certificate. `composition.ts` makes the gateways.
  */
 import type { ConfigPath } from '../config/config-table.ts'
 

@@ -1,6 +1,7 @@
 /** A peer that speaks the native protocol frame by frame, or sends whatever bytes a test wants. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { RecordBatchBuilder, utf8Encode } from '@millrace/codec'
 import {
@@ -58,6 +59,11 @@ export class RawPeer {
     const peer = new RawPeer(socket)
     await once(socket, 'connect')
     return peer
+  }
+
+  /** On whatever carries bytes. */
+  static over(stream: Duplex): RawPeer {
+    return new RawPeer(stream as Socket)
   }
 
   /** Through the handshake of TLS; fails when that fails. */
