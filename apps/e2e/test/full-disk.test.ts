@@ -2,6 +2,8 @@
  * A disk that is really full: a small tmpfs as the data directory. Appends are refused by name and may
  * be tried again; reads and deletes go on; nothing acknowledged is lost, also not by `kill -9` in this
  * state; and when space is there again appends are taken without a restart.
+ *
+ * The alarm that slows publishers down before it comes to this is off; `limits.test.ts` has it.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -25,6 +27,7 @@ storage:
   unflushedBytes: 4MiB
   deleteGrace: 0s
 topics: { segmentBytes: 4MiB, batchBytes: 1MiB }
+alarms: { diskFreeBytes: 0 }
 `
 
 let scratch: Scratch
