@@ -63,6 +63,8 @@ export class RawPeer {
 
   /** On whatever carries bytes. */
   static over(stream: Duplex): RawPeer {
+    // Not every stream closes itself when the other side has ended it.
+    stream.once('end', () => stream.destroy())
     return new RawPeer(stream as Socket)
   }
 
