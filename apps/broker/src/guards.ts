@@ -5,6 +5,7 @@
 import type { Broker } from '@millrace/core'
 import { AlarmWatch } from './alarms/alarm-watch.ts'
 import { diskLimitOf, memoryLimitOf, readMemoryBytes } from './alarms/machine.ts'
+import { collectGarbage, ProcessMemory } from './alarms/process-memory.ts'
 import type { ConfigValues } from './config/config-table.ts'
 import { BrokerMeters } from './metrics/broker-meters.ts'
 import { PrincipalQuotaBook } from './quota/principal-quotas.ts'
@@ -47,10 +48,12 @@ const createAlarms = (
   diskBytes: number | undefined,
 ): AlarmWatch => {
   const { timers, log, disk } = environment
+  const memory = new ProcessMemory()
   return new AlarmWatch({
     memoryBytesMax: memoryLimitOf(values['alarms.memoryBytes'], readMemoryBytes()),
     diskFreeBytesMin: diskLimitOf(values['alarms.diskFreeBytes'], diskBytes),
-    usedMemoryBytes: usedMemoryBytes ?? (() => process.memoryUsage.rss()),
+    usedMemoryBytes: usedMemoryBytes ?? (() => memory.usedBytes),
+    collectGarbage,
     freeDiskBytes: () => disk.freeBytes(values.dataDir),
     isStorageFull: () => broker.status().storage.isFull,
     timers,

@@ -6,7 +6,7 @@
  * gets one. So the disk's alarm throttles only as long as something still fits.
  */
 import type { AlarmKind, Alarms, EngineLog, TimerHandle, Timers } from '@millrace/core'
-import { ALARM_LOOK_MS } from '../limits.ts'
+import { ALARM_LOOK_MS, LOOKS_PER_COLLECTION } from '../limits.ts'
 import { ResourceAlarm } from './resource-alarm.ts'
 
 export interface AlarmSources {
@@ -14,6 +14,8 @@ export interface AlarmSources {
   /** 0: no alarm of the disk. */
   readonly diskFreeBytesMin: number
   readonly usedMemoryBytes: () => number
+  /** Costs a pause: asked for when memory seems short, and then seldom. */
+  readonly collectGarbage: () => void
   readonly freeDiskBytes: () => Promise<number>
   readonly isStorageFull: () => boolean
   readonly timers: Timers
@@ -29,6 +31,7 @@ export class AlarmWatch implements Alarms {
   #isStopped = false
   #isThrottling = false
   #freeDiskBytes: number | undefined
+  #looksSinceCollection = LOOKS_PER_COLLECTION
 
   constructor(sources: AlarmSources) {
     this.#sources = sources
@@ -75,11 +78,22 @@ export class AlarmWatch implements Alarms {
   /** Looks once, and again a second later. */
   async look(): Promise<void> {
     this.#timer?.cancel()
-    const { usedMemoryBytes, memoryBytesMax } = this.#sources
-    this.#note('memory', usedMemoryBytes(), memoryBytesMax)
+    this.#note('memory', this.#usedMemoryBytes(), this.#sources.memoryBytesMax)
     await this.#lookAtDisk()
     this.#update()
     this.start()
+  }
+
+  /** What nobody has collected yet is no reason for an alarm, nor to keep one. */
+  #usedMemoryBytes(): number {
+    const { usedMemoryBytes, memoryBytesMax, collectGarbage } = this.#sources
+    this.#looksSinceCollection += 1
+    const bytes = usedMemoryBytes()
+    const isShort = bytes >= memoryBytesMax || this.#memory.isRaised
+    if (!isShort || this.#looksSinceCollection < LOOKS_PER_COLLECTION) return bytes
+    this.#looksSinceCollection = 0
+    collectGarbage()
+    return usedMemoryBytes()
   }
 
   async #lookAtDisk(): Promise<void> {

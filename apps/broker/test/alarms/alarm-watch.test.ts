@@ -1,5 +1,6 @@
 import { AlarmWatch } from '../../src/alarms/alarm-watch.ts'
 import { diskLimitOf, memoryLimitOf, readMemoryBytes } from '../../src/alarms/machine.ts'
+import { LOOKS_PER_COLLECTION } from '../../src/limits.ts'
 import { ResourceAlarm } from '../../src/alarms/resource-alarm.ts'
 import { ManualEnvironment } from '../support/manual-environment.ts'
 
@@ -7,12 +8,16 @@ let environment: ManualEnvironment
 let used: number
 let free: number | undefined
 let isFull: boolean
+let garbage: number
+let collections: number
 
 beforeEach(() => {
   environment = new ManualEnvironment()
   used = 0
   free = 10_000
   isFull = false
+  garbage = 0
+  collections = 0
 })
 
 const watchOf = (): AlarmWatch =>
@@ -20,6 +25,11 @@ const watchOf = (): AlarmWatch =>
     memoryBytesMax: 1_000,
     diskFreeBytesMin: 500,
     usedMemoryBytes: () => used,
+    collectGarbage: () => {
+      collections++
+      used -= garbage
+      garbage = 0
+    },
     freeDiskBytes: () =>
       free === undefined ? Promise.reject(new Error('gone')) : Promise.resolve(free),
     isStorageFull: () => isFull,
@@ -71,6 +81,27 @@ it('looks every second, tells and logs what changed, and is silent otherwise', a
     ['alarm.cleared', 'memory'],
   ])
   expect(watch.raisedCount('memory')).toBe(1)
+})
+
+it('raises no alarm for garbage that nobody has collected', async () => {
+  const watch = watchOf()
+  used = 1_500
+  garbage = 600
+  await watch.look()
+  expect([watch.isRaised('memory'), collections]).toEqual([false, 1])
+})
+
+it('collects garbage once in a while as long as it is raised, and never without need', async () => {
+  const watch = watchOf()
+  used = 899
+  for (let look = 0; look < 30; look++) await watch.look()
+  expect(collections).toBe(0)
+  used = 1_000
+  for (let look = 0; look < LOOKS_PER_COLLECTION; look++) await watch.look()
+  expect([watch.isRaised('memory'), collections]).toEqual([true, 1])
+  garbage = 200
+  await watch.look()
+  expect([watch.isRaised('memory'), collections]).toEqual([false, 2])
 })
 
 it('throttles while either of the two is raised', async () => {
