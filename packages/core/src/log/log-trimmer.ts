@@ -20,6 +20,8 @@ export interface TrimmerParts {
   readonly checkpointer: Checkpointer
   /** Resolves when the entry is durable. */
   submitTrim(fields: Partial<JournalEntryFields>): Promise<void>
+  /** Work that nobody waits for has failed; it is done another time, or the store ends. */
+  noteBackgroundError(error: unknown): void
 }
 
 export class LogTrimmer {
@@ -38,8 +40,9 @@ export class LogTrimmer {
     if (!log.isVolatile)
       await this.#parts.submitTrim({ logId: log.id, nextOffset: earliest, epoch: log.epoch })
     log.earliestOffset = Math.max(log.earliestOffset, earliest)
-    await this.sweep(log)
     log.notifyWatchers()
+    // The promise is kept: what cannot go now is removed by the next round, or by a recovery.
+    await this.sweep(log).catch((error: unknown) => this.#parts.noteBackgroundError(error))
   }
 
   /** Removes what lies below the earliest offset and is still there. */

@@ -126,6 +126,7 @@ export class LogStore {
       writeBehind: parts.writeBehind,
       checkpointer: this.#checkpointer,
       submitTrim: (fields) => this.submitControl(EntryKind.trim, fields),
+      noteBackgroundError: (error) => this.noteBackgroundError(error),
     })
     this.care = {
       environment,

@@ -186,6 +186,21 @@ describe('deleting records', () => {
     expect((await node.readAll(handle)).records.map(({ offset }) => offset)).toEqual([5, 6])
   })
 
+  it('is done when it is durable, though the disk has no room to move what is left', async () => {
+    const world = newWorld()
+    const node = await open(world)
+    const handle = await node.create('t', small)
+    await fill(node, handle, 6)
+    world.disk.capacityBytes = world.disk.usedBytes
+    expect(await remove(node, 5)).toEqual([{ partition: 0, earliest: 5 }])
+    world.disk.capacityBytes = Number.MAX_SAFE_INTEGER
+    await world.scheduler.runFor(3 * CHECK_MS)
+    world.losePower()
+    const again = await open(world)
+    expect(partition(again).earliest).toBe(5)
+    expect(segmentFiles(world).filter((path) => path.includes('/logs/1/'))).toHaveLength(1)
+  })
+
   it('leaves the bytes of a lease alone that was taken before', async () => {
     const node = await open(newWorld())
     const handle = await node.create('t', small)
