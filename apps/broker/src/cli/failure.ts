@@ -48,7 +48,14 @@ const nextSteps: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_DIRECTORY_LOCKED: 'stop that broker, or choose another directory with --data-dir',
   ERR_DATA_FORMAT:
     'run the millrace version that wrote the directory, or see “Upgrading” in docs/operations.md',
-  ERR_NOT_AUTHORIZED: 'ask for the permission, or connect as somebody else',
+  ERR_NOT_AUTHORIZED: 'ask for the permission, or log in as somebody else: see `millrace can`',
+  ERR_AUTHENTICATION_FAILED: 'check --user and --password-file, or the token',
+  ERR_UNSUPPORTED_MECHANISM:
+    'log in with --user and --password-file, or --token-file: over TLS, or from the same machine',
+  ERR_LOGIN_DELAYED: 'wait, then try again with the right password',
+  ERR_CREDENTIALS_EXPIRED: 'get a new token, and run the command again',
+  ERR_USER_NOT_FOUND: 'see `millrace user list`, or create it with `millrace user create`',
+  ERR_USER_EXISTS: 'change it with `millrace user password` or `millrace user alter`',
   ERR_CONNECTION_LIMIT: 'close other connections, or raise limits.connections of the broker',
   ERR_MALFORMED_FRAME: 'check that --url names the native port, 7420 unless it was moved',
   ERR_FRAME_TOO_LARGE: 'check that --url names the native port, 7420 unless it was moved',

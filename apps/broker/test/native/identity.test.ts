@@ -1,5 +1,5 @@
 /** Logins and permissions as a peer of the native protocol meets them, over the real engine. */
-import { createHmac } from 'node:crypto'
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeError } from '@millrace/protocol'
@@ -267,13 +267,12 @@ describe('a login', () => {
 
 /** The client's last message, from the RFC. */
 const scramFinal = (serverFirst: string): { final: string; signature: string } => {
-  const crypto = jest.requireActual<typeof import('node:crypto')>('node:crypto')
   const [, nonce, salt, iterations] = /^r=(.+),s=(.+),i=(\d+)$/.exec(serverFirst) ?? []
   const bytes = Buffer.from(salt as string, 'base64')
-  const salted = crypto.pbkdf2Sync(PASSWORD, bytes, Number(iterations), 32, 'sha256')
+  const salted = pbkdf2Sync(PASSWORD, bytes, Number(iterations), 32, 'sha256')
   const mac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest()
   const clientKey = mac(salted, 'Client Key')
-  const stored = crypto.createHash('sha256').update(clientKey).digest()
+  const stored = createHash('sha256').update(clientKey).digest()
   const bare = `c=biws,r=${nonce}`
   const text = `n=root,r=abc,${serverFirst},${bare}`
   const proof = mac(stored, text).map((byte, at) => byte ^ (clientKey[at] as number))
