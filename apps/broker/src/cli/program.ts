@@ -3,6 +3,7 @@
  * imported when it runs, so that `millrace pub` does not pay for the broker.
  */
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { addIdentityCommands, addLoginOptions } from './identity-commands.ts'
 
 const integer =
   (low: number) =>
@@ -180,6 +181,7 @@ export const createProgram = (): Command => {
   addPub(program)
   addSub(program)
   addConfigCommands(program)
+  addIdentityCommands(program)
   program
     .command('version')
     .description('print the version')
@@ -188,5 +190,6 @@ export const createProgram = (): Command => {
       const { printVersion } = await import('./commands/version.ts')
       printVersion(options)
     })
+  addLoginOptions(program)
   return program
 }
