@@ -34,9 +34,20 @@ export const listenForStop = (logger: Logger): Promise<NodeJS.Signals> =>
     process.on('SIGINT', onSignal)
   })
 
-/** Without certificates SIGHUP means what it always does: the terminal is gone, end. */
-export const listenForReload = ({ reloadCertificates }: RunningServer): void => {
-  if (reloadCertificates !== undefined) process.on('SIGHUP', reloadCertificates)
+/**
+ * SIGHUP reads the certificates again. Without any it means what it always does: a terminal is gone,
+ * end; but a supervisor that asks a broker without a terminal to reload must not end it.
+ */
+export const listenForReload = (
+  { reloadCertificates }: RunningServer,
+  hasTerminal: boolean,
+  logger: Logger,
+): void => {
+  if (reloadCertificates === undefined && hasTerminal) return
+  process.on('SIGHUP', () => {
+    logger.info({ hasCertificates: reloadCertificates !== undefined }, 'broker.reload')
+    reloadCertificates?.()
+  })
 }
 
 export const stopServer = async (

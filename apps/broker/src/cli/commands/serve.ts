@@ -36,7 +36,7 @@ export const serve = async (mode: ServeMode, options: Record<string, string>): P
     isBusyGatewayFatal: mode === 'start',
     onFatal: (error) => stopFatally(logger, error),
   })
-  listenForReload(server)
+  listenForReload(server, process.stdin.isTTY, logger)
   announce(mode, version, values, server, (fields) => logger.info(fields, 'broker.ready'))
   await stopServer(server, await stopRequest, values['shutdown.deadline'], logger)
 }
