@@ -134,7 +134,7 @@ it('cuts the size and the wait of a fetch to what is allowed', async () => {
   for (const more of [0, 1]) {
     const maxBytes = FETCH_BYTES_MAX + more
     const maxWaitMs = FETCH_WAIT_MS_MAX + more
-    const fetch = { handle, partition: 0, offset: 0, maxBytes, minBytes: 1, maxWaitMs }
+    const fetch = { handle, partition: 0, offset: 0, maxBytes, minBytes: 1, maxWaitMs, flags: 0 }
     peer.send(Opcode.FETCH, encodeFetch(fetch))
     await peer.take(Opcode.FETCHED)
   }

@@ -241,6 +241,74 @@ const aboutStorage: readonly MetricRow[] = [
   ),
 ]
 
+const aboutItsCare: readonly MetricRow[] = [
+  counter(
+    'millrace_duplicate_batches_total',
+    'Batches that were sent again and had been stored before.',
+    ofStorage(({ duplicateBatches }) => duplicateBatches),
+  ),
+  gauge(
+    'millrace_producers_remembered',
+    'Idempotent producers, once for every partition they write to.',
+    ofStorage(({ producersRemembered }) => producersRemembered),
+  ),
+  counter(
+    'millrace_segments_removed_total',
+    'Segments that retention or a deletion removed.',
+    ofStorage(({ segmentsRemoved }) => segmentsRemoved),
+  ),
+  counter(
+    'millrace_segments_compacted_total',
+    'Segments that were compacted.',
+    ofStorage(({ segmentsCompacted }) => segmentsCompacted),
+  ),
+  counter(
+    'millrace_records_compacted_total',
+    'Records that compaction took away.',
+    ofStorage(({ recordsCompacted }) => recordsCompacted),
+  ),
+  counter(
+    'millrace_scrubbed_segments_total',
+    'Segments that the scrubber has read.',
+    ofStorage(({ care }) => care.segmentsChecked),
+  ),
+  counter(
+    'millrace_scrubbed_bytes_total',
+    'Bytes that the scrubber has read.',
+    ofStorage(({ care }) => care.bytesChecked),
+  ),
+  counter(
+    'millrace_scrub_sweeps_total',
+    'Times that the scrubber has been through everything.',
+    ofStorage(({ care }) => care.sweeps),
+  ),
+  counter(
+    'millrace_scrub_damaged_ranges_total',
+    'Damaged ranges that the scrubber has found.',
+    ofStorage(({ care }) => care.damagedRanges),
+  ),
+  counter(
+    'millrace_scrub_damaged_indexes_total',
+    'Damaged indexes that the scrubber has found.',
+    ofStorage(({ care }) => care.indexesDamaged),
+  ),
+  counter(
+    'millrace_sidecars_written_total',
+    'Sidecars that were written.',
+    ofStorage(({ care }) => care.sidecarsWritten),
+  ),
+  counter(
+    'millrace_sidecars_damaged_total',
+    'Sidecars that were found damaged.',
+    ofStorage(({ care }) => care.sidecarsDamaged),
+  ),
+  counter(
+    'millrace_backups_total',
+    'Backups taken.',
+    ofStorage(({ care }) => care.backups),
+  ),
+]
+
 const aboutTheLastStart: readonly MetricRow[] = [
   gauge(
     'millrace_recovery_seconds',
@@ -304,6 +372,7 @@ export const metricTable: readonly MetricRow[] = [
   ...aboutPeers,
   ...aboutGuards,
   ...aboutStorage,
+  ...aboutItsCare,
   ...aboutTheLastStart,
   ...aboutTheProcess,
 ]

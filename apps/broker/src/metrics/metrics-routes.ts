@@ -45,7 +45,8 @@ const scrapeObjects = ({ broker, timers, topicsMax }: MetricsSources): Promise<s
     pause: () => new Promise((resolve) => timers.defer(resolve)),
   })
 
-const shared = (scrape: () => Promise<string>): HttpRoute => {
+/** Who asks while a page is being made gets that one. */
+export const shared = (scrape: () => Promise<string>): (() => Promise<HttpAnswer>) => {
   let underWay: Promise<HttpAnswer> | undefined
   const run = async (): Promise<HttpAnswer> => {
     try {

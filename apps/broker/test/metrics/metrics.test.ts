@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Opcode } from '@millrace/protocol'
+import { shared } from '../../src/metrics/metrics-routes.ts'
 import { metricTable } from '../../src/metrics/metric-table.ts'
 import { objectTable } from '../../src/metrics/per-object-page.ts'
 import { type FakeServer, startFakeServer } from '../support/fake-server.ts'
@@ -53,18 +54,25 @@ it('names metrics by the conventions', () => {
   }
 })
 
-it('shares one scrape among those who ask at once', async () => {
-  let asked = 0
-  const { status } = fake.broker
-  fake.broker.status = () => {
-    asked++
-    return status.call(fake.broker)
-  }
-  await Promise.all([scrape(fake.httpPort), scrape(fake.httpPort), scrape(fake.httpPort)])
-  expect(asked).toBeLessThan(3)
-  const before = asked
-  await scrape(fake.httpPort)
-  expect(asked).toBe(before + 1)
+it('shares one scrape among those who ask while it is made', async () => {
+  const made: ((page: string) => void)[] = []
+  const route = shared(() => new Promise((resolve) => made.push(resolve)))
+  const answers = [route(), route(), route()]
+  made[0]?.('first')
+  expect((await Promise.all(answers)).map(({ body }) => body)).toEqual(['first', 'first', 'first'])
+  const next = route()
+  made[1]?.('second')
+  expect((await next).body).toBe('second')
+  expect(made.length).toBe(2)
+})
+
+it('makes a page again after one that failed', async () => {
+  let count = 0
+  const route = shared(() =>
+    count++ === 0 ? Promise.reject(new Error('no')) : Promise.resolve(''),
+  )
+  await expect(route()).rejects.toThrow('no')
+  expect((await route()).status).toBe(200)
 })
 
 it('counts connections, records and errors by protocol and code', async () => {

@@ -1,14 +1,17 @@
 /** What keeps one peer from using up what belongs to all, over a real socket and a manual clock. */
+import { once } from 'node:events'
 import type { Disk } from '@millrace/core'
 import {
   decodeError,
   encodeConnect,
   encodeFetch,
+  encodeFrame,
   encodeSubscribe,
   encodeTopicCreate,
   encodeTopicDelete,
   Opcode,
 } from '@millrace/protocol'
+import { WebSocket } from 'ws'
 import { type FakeServer, startFakeServer } from '../support/fake-server.ts'
 import { ManualEnvironment } from '../support/manual-environment.ts'
 import { batchOf, connectBody, RawPeer } from '../support/raw-peer.ts'
@@ -56,6 +59,29 @@ describe('the quota of bytes in', () => {
     peer.close()
   })
 
+  it('holds over WebSocket too, and for both kinds of connections together', async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${fake.httpPort}/ws`, 'millrace.v1')
+    let received = 0
+    socket.on('message', () => void received++)
+    await once(socket, 'open')
+    socket.send(encodeFrame(Opcode.CONNECT, 0, 1, encodeConnect(connectBody)))
+    await once(socket, 'message')
+    const peer = await RawPeer.open(fake.port)
+    peer.write(pingsOf(100))
+    await takePongs(peer, 100)
+    for (const answered of [1, 0]) {
+      received = 0
+      socket.send(PING_FRAME)
+      await settle()
+      expect(received).toBe(answered)
+    }
+    const answer = once(socket, 'message')
+    fake.environment.advance(200)
+    await answer
+    socket.terminate()
+    peer.close()
+  })
+
   it('refuses nothing and loses nothing of what comes too fast', async () => {
     const peer = await RawPeer.open(fake.port)
     const handle = await peer.openTopic('t')
@@ -95,7 +121,7 @@ describe('the quota of bytes out', () => {
   }
 
   const fetchOne = (peer: RawPeer, handle: number, offset: number): void => {
-    const limits = { maxBytes: 1, minBytes: 0, maxWaitMs: 0 }
+    const limits = { maxBytes: 1, minBytes: 0, maxWaitMs: 0, flags: 0 }
     peer.send(Opcode.FETCH, encodeFetch({ handle, partition: 0, offset, ...limits }))
   }
 
@@ -256,7 +282,14 @@ describe('an alarm', () => {
     expect(publisher.frames).toEqual([])
     await consumer.ping()
     const read = await consumer.openTopic('t')
-    const fetch = { handle: read, partition: 0, offset: 0, maxBytes: 1 << 20, minBytes: 0 }
+    const fetch = {
+      handle: read,
+      partition: 0,
+      offset: 0,
+      maxBytes: 1 << 20,
+      minBytes: 0,
+      flags: 0,
+    }
     consumer.send(Opcode.FETCH, encodeFetch({ ...fetch, maxWaitMs: 0 }))
     await consumer.take(Opcode.FETCHED)
     clear()

@@ -34,7 +34,7 @@ const produce = (correlation: number, bytes: Uint8Array, isOwned = false): void 
 
 const completionOf = (sequence: number): AppendCompletion => ({
   ...{ sequence, error: undefined, baseOffset: sequence, nextOffset: sequence + 1 },
-  ...{ appendTimestamp: -1, epoch: 0, durability: 'persisted' },
+  ...{ appendTimestamp: -1, epoch: 0, durability: 'persisted', isDuplicate: false },
 })
 
 it('keeps a copy of a batch that the engine has no room for, and submits it again', () => {

@@ -10,6 +10,7 @@ import {
   type BrokerStatus,
   type Caller,
   type Cancellable,
+  defaultTopicSettings,
   type EngineSession,
   type FetchOperation,
   Identity,
@@ -29,13 +30,7 @@ import {
   volatileIdentityStorage,
 } from '@millrace/core'
 
-const settings: TopicSettings = {
-  durability: 'persisted',
-  segmentBytes: 1 << 30,
-  segmentMs: 604_800_000,
-  timestampType: 'create',
-  batchBytesMax: 1 << 20,
-}
+const settings: TopicSettings = { ...defaultTopicSettings, batchBytesMax: 1 << 20 }
 
 interface StoredBatch {
   readonly bytes: Uint8Array
@@ -217,6 +212,14 @@ export class FakeBroker implements Broker {
 
   hasNamespace(namespace: string): boolean {
     return namespace === '/'
+  }
+
+  checkStorage(): Promise<never> {
+    return reject('ERR_UNSUPPORTED_FEATURE', ['this fake'])
+  }
+
+  backUp(): Promise<never> {
+    return reject('ERR_UNSUPPORTED_FEATURE', ['this fake'])
   }
 
   createNamespace(): Promise<void> {
@@ -409,7 +412,13 @@ class FakeSession implements EngineSession {
   }
 
   #complete({ sequence, handle, partition, bytes }: AppendOperation): AppendCompletion {
-    const fixed = { sequence, appendTimestamp: -1, epoch: 0, durability: 'persisted' } as const
+    const fixed = {
+      sequence,
+      appendTimestamp: -1,
+      epoch: 0,
+      durability: 'persisted',
+      isDuplicate: false,
+    } as const
     const target = this.#broker.findHandle(handle)?.partitions[partition]
     if (target === undefined) {
       const error = new BrokerError('ERR_PARTITION_NOT_FOUND', [handle.topic, partition])
@@ -461,6 +470,21 @@ const zeroCounters = {
   segmentReads: 0,
   offsetsQuarantined: 0,
   indexesRebuilt: 0,
+  duplicateBatches: 0,
+  producersRemembered: 0,
+  segmentsRemoved: 0,
+  segmentsCompacted: 0,
+  recordsCompacted: 0,
+  care: {
+    segmentsChecked: 0,
+    bytesChecked: 0,
+    damagedRanges: 0,
+    sidecarsWritten: 0,
+    sidecarsDamaged: 0,
+    indexesDamaged: 0,
+    sweeps: 0,
+    backups: 0,
+  },
   syncMsP50: 0,
   syncMsP99: 0,
   syncDurations: { boundsMs: [], counts: [0], totalMs: 0 },
