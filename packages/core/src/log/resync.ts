@@ -29,8 +29,8 @@ export interface OffsetBounds {
 
 /**
  * The first intact batch in [position, end) that begins within the bounds. No checksum covers the
- * offset in its header, so a batch is believed only when the one behind it, if there is one, begins
- * where it ends.
+ * offset in its header, so a batch is believed only when the one behind it begins where it ends, and
+ * the last one of the file only when it ends where the bounds do.
  */
 export const findNextBatch = async (
   file: DiskFile,
@@ -50,7 +50,7 @@ export const findNextBatch = async (
       const length = scanBatch(window, at, count)
       if (length <= 0 || position + at + length > end) continue
       if (!isWithin(batchBaseOffset(window, at), bounds)) continue
-      const found = await candidate(file, position + at, length, end)
+      const found = await candidate(file, position + at, length, end, bounds)
       if (found !== undefined) return found
     }
     // The next window begins where a header may still straddle the end of this one.
@@ -68,11 +68,13 @@ const candidate = async (
   position: number,
   length: number,
   end: number,
+  bounds: OffsetBounds,
 ): Promise<FoundBatch | undefined> => {
   const bytes = new Uint8Array(Math.min(length + BATCH_HEADER_BYTES, end - position))
   const count = await file.read(bytes, position)
   if (count < length || !isIntact(bytes, 0, length)) return undefined
   const isFollowed = scanBatch(bytes, length, count) > 0
   if (isFollowed && batchBaseOffset(bytes, length) !== batchNextOffset(bytes, 0)) return undefined
+  if (position + length === end && batchNextOffset(bytes, 0) !== bounds.to) return undefined
   return { position, baseOffset: batchBaseOffset(bytes, 0) }
 }

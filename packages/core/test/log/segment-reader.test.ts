@@ -135,6 +135,19 @@ describe('reading from segments', () => {
     expect(again.gaps).toEqual([])
   })
 
+  it('believes no damaged base offset of the last batch either', async () => {
+    const { bench, log } = await filled()
+    await bench.append(log, ['a', 'b', 'c', 'd'])
+    await bench.run(bench.store.checkpoint())
+    bench.forgetTail()
+    // From 30 to 31.
+    bench.world.disk.flipBit(pathOf(log), 8 * (30 * BATCH + 7))
+    expect(await damagedAt(bench, log, 30)).toBe('ERR_DATA_CORRUPT')
+    expect(log.gaps).toEqual([{ from: 30, to: 34 }])
+    await bench.append(log, ['behind'])
+    expect(await bench.values(log, 34)).toEqual(['behind'])
+  })
+
   it('does not take a batch with a damaged base offset for the one behind its own gap', async () => {
     const { bench, log } = await filled()
     bench.world.disk.flipBit(pathOf(log), 8 * (12 * BATCH + 7))
