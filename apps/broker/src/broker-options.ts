@@ -59,6 +59,11 @@ export const brokerOptionsOf = (
     producerExpiryMs: values['producers.expiry'],
     producersMax: values['producers.remembered'],
     retentionCheckMs: values['storage.retentionCheck'],
+    compactionBytesPerSecond: values['storage.compactionBytesPerSecond'],
+    compactionKeyBytesMax: values['storage.compactionKeyBytes'],
+    scrubBytesPerSecond: values['storage.scrubBytesPerSecond'],
+    scrubIntervalMs: values['storage.scrubInterval'],
   },
+  ...(values['backup.directory'] === '' ? {} : { backupDirectory: values['backup.directory'] }),
   onFatal,
 })

@@ -4,6 +4,7 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { addIdentityCommands, addLoginOptions } from './identity-commands.ts'
+import { addCareCommands } from './care-commands.ts'
 
 const integer =
   (low: number) =>
@@ -182,6 +183,7 @@ export const createProgram = (): Command => {
   addSub(program)
   addConfigCommands(program)
   addIdentityCommands(program)
+  addCareCommands(program)
   program
     .command('version')
     .description('print the version')

@@ -410,12 +410,38 @@ export const configTable = {
     DAY,
     'How often retention and compaction look for something to do.',
   ),
+  'storage.compactionBytesPerSecond': bytes(
+    defaultStorageOptions.compactionBytesPerSecond,
+    64 * KIB,
+    16 * GIB,
+    'Compaction reads no faster than this, each second.',
+  ),
+  'storage.compactionKeyBytes': bytes(
+    defaultStorageOptions.compactionKeyBytesMax,
+    64 * KIB,
+    16 * GIB,
+    'Memory for the keys of one pass of compaction; more keys take more passes.',
+  ),
   'storage.openFiles': count(
     defaultStorageOptions.openFilesMax,
     16,
     1_000_000,
     'Segment files held open.',
   ),
+  'storage.scrubBytesPerSecond': bytes(
+    defaultStorageOptions.scrubBytesPerSecond,
+    0,
+    4 * GIB,
+    'Stored segments are read again and verified at this rate at most; 0 for not at all.',
+  ),
+  'storage.scrubInterval': duration(
+    defaultStorageOptions.scrubIntervalMs,
+    MINUTE,
+    3_650 * DAY,
+    'A segment is read again when it was last found good so long ago.',
+  ),
+
+  'backup.directory': text('', 'Where backups go; empty for `backups` in the data directory.'),
 
   'shutdown.deadline': duration(
     SHUTDOWN_MS_DEFAULT,

@@ -48,6 +48,14 @@ export const isSettled = (log: Log, segment: Segment): boolean => {
   )
 }
 
+/** Where what is in the segment's file, and visible, ends. */
+const flushedEndOf = (log: Log, segment: Segment): number => {
+  const following = log.segmentAfter(segment)?.baseOffset ?? log.highWatermark
+  const unflushed = log.batches.peekAt(log.flushedVisibleCount)
+  const end = unflushed?.segment === segment ? unflushed.baseOffset : following
+  return Math.min(end, following, log.highWatermark)
+}
+
 export class SegmentCare {
   readonly #access: CareAccess
   sidecarsWritten = 0
@@ -78,7 +86,7 @@ export class SegmentCare {
     const checked: CheckedSegment = {
       baseOffset: segment.baseOffset,
       bytes: segment.flushedBytes,
-      endOffset: log.endOf(segment),
+      endOffset: flushedEndOf(log, segment),
       sidecar: given,
       indexes,
       follows: (base, expected) => base === expected,
