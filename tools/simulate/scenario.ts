@@ -34,7 +34,9 @@ const storageOf = (random: SeededRandom): Partial<StorageOptions> => ({
   openFilesMax: random.pick([8, 16, 64]),
   producerExpiryMs: random.pick([DAY_MS, DAY_MS, DAY_MS, DAY_MS, DAY_MS, 40, 200]),
   producersMax: random.pick([10_000, 10_000, 10_000, 10_000, 10_000, 10_000, 2]),
-  retentionCheckMs: 60_000,
+  retentionCheckMs: random.pick([4, 15, 60, 60_000]),
+  compactionBytesPerSecond: 32 * 1024 * 1024,
+  compactionKeyBytesMax: 64 * 1024 * 1024,
 })
 
 const latencyOf = (random: SeededRandom): DiskLatency => ({
@@ -58,13 +60,22 @@ export const createScenario = (random: SeededRandom): Scenario => ({
   pauseUs: random.pick([100, 400, 1500]),
 })
 
+type RetentionSettings = Partial<Pick<TopicSettings, 'retentionMs' | 'retentionBytes'>>
+
+/** Short enough for a simulated life, or not at all. */
+export const retentionSettings = (random: SeededRandom): RetentionSettings => ({
+  retentionMs: random.pick([-1, -1, 5, 30, 100, 3_000_000]),
+  retentionBytes: random.pick([-1, -1, 0, 10_000, 60_000]),
+})
+
 /** Settings of a new topic. A batch may be a quarter of a segment. */
 export const createSettings = (
   random: SeededRandom,
 ): Pick<
   TopicSettings,
   'durability' | 'segmentBytes' | 'segmentMs' | 'timestampType' | 'batchBytesMax'
-> => {
+> &
+  RetentionSettings => {
   const segmentBytes = random.pick([8, 16, 64, 128, 256]) * KIB
   return {
     durability: random.chance(0.75) ? 'persisted' : 'memory',
@@ -72,5 +83,6 @@ export const createSettings = (
     segmentMs: random.pick([1000, 3_600_000]),
     timestampType: random.chance(0.8) ? 'create' : 'append',
     batchBytesMax: segmentBytes / 4,
+    ...(random.chance(0.35) ? retentionSettings(random) : {}),
   }
 }

@@ -101,6 +101,7 @@ export {
   inflateBatch,
   type BatchCompression,
 } from './record-batch/compressed-batch.ts'
+export { emptyBatch, filterBatch } from './record-batch/filter-batch.ts'
 export {
   sequenceAfter,
   SEQUENCE_MAX,

@@ -75,6 +75,11 @@ export class RecordCursor {
     return this.#scanner.view(this.#scanner.valueAt, this.#scanner.valueLength)
   }
 
+  /** The record's bytes as they stand in the batch: `from` to `to`. */
+  get span(): { readonly from: number; readonly to: number } {
+    return { from: this.#scanner.recordAt, to: this.#scanner.recordEnd }
+  }
+
   get headerCount(): number {
     return this.#scanner.headerCount
   }

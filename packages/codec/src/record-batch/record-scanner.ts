@@ -31,6 +31,8 @@ export class RecordScanner {
   valueAt = 0
   valueLength = -1
   headerCount = 0
+  /** Where the record begins, its length included. */
+  recordAt = 0
   readonly #bytes: Uint8Array
   readonly #reader: ByteReader
   #recordEnd: number
@@ -42,6 +44,10 @@ export class RecordScanner {
     this.#recordEnd = position
   }
 
+  get recordEnd(): number {
+    return this.#recordEnd
+  }
+
   /** Whether the record read last ends where the batch does. */
   get isAtEnd(): boolean {
     return this.#recordEnd === this.#reader.end
@@ -51,6 +57,7 @@ export class RecordScanner {
   next(): void {
     const reader = this.#reader
     reader.position = this.#recordEnd
+    this.recordAt = this.#recordEnd
     const length = reader.varint()
     if (length < 0 || length > reader.remaining) reader.fail(`a record claims ${length} bytes`)
     this.#recordEnd = reader.position + length

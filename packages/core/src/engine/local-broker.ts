@@ -207,7 +207,7 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
   }
 
   status(): BrokerStatus {
-    const { store, registry, care } = this.#parts
+    const { store, registry, housekeeping, care } = this.#parts
     const { journal, reader } = store
     const below: string[] = []
     let topicCount = 0
@@ -236,6 +236,11 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
         segmentReads: store.segmentReads,
         offsetsQuarantined: store.offsetsQuarantined,
         indexesRebuilt: store.indexesRebuilt,
+        duplicateBatches: store.producers.duplicates,
+        producersRemembered: store.producers.count,
+        segmentsRemoved: store.trimmer.segmentsRemoved,
+        segmentsCompacted: housekeeping.compactor.segmentsRewritten,
+        recordsCompacted: housekeeping.compactor.recordsRemoved,
         isFull: store.isFull,
         syncMsP50: journal.syncLatency.quantile(0.5),
         syncMsP99: journal.syncLatency.quantile(0.99),

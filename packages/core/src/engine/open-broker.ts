@@ -76,8 +76,7 @@ export const openBroker = async (
       bytesPerSecond: storeOptions.scrubBytesPerSecond,
       intervalMs: storeOptions.scrubIntervalMs,
     })
-    const { retentionCheckMs } = storeOptions
-    const housekeeping = new Housekeeping(environment, store, registry, retentionCheckMs)
+    const housekeeping = new Housekeeping(environment, store, registry, storeOptions)
     const owned = { options, environment, store, metadata, registry, producerIds, lock }
     const engine = { ...owned, housekeeping, care }
     link.broker = new LocalBroker(engine)

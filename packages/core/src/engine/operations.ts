@@ -347,6 +347,14 @@ export interface StorageCounters {
   /** Offsets in ranges that were found damaged. */
   readonly offsetsQuarantined: number
   readonly indexesRebuilt: number
+  /** Batches that their producers sent again and that were stored before. */
+  readonly duplicateBatches: number
+  /** Idempotent producers that are remembered, once for every partition they write to. */
+  readonly producersRemembered: number
+  /** Segments that retention or a deletion of records removed. */
+  readonly segmentsRemoved: number
+  readonly segmentsCompacted: number
+  readonly recordsCompacted: number
   readonly isFull: boolean
   /** Journal sync latency over the last 1,024 syncs. */
   readonly syncMsP50: number
@@ -420,4 +428,8 @@ export interface StorageOptions {
   readonly scrubIntervalMs: number
   /** How often retention and compaction look for something to do. */
   readonly retentionCheckMs: number
+  /** Compaction reads no faster than this. */
+  readonly compactionBytesPerSecond: number
+  /** Memory for the keys of one pass of compaction; more keys take more passes. */
+  readonly compactionKeyBytesMax: number
 }

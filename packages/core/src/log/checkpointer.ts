@@ -31,6 +31,8 @@ export interface CheckpointerParts {
   logs(): Iterable<Log>
   nextLogId(): number
   flush(log: Log): Promise<void>
+  /** The active segment of a log begins here in a table that is durable now. */
+  noteCheckpointed(logId: number, segmentBase: number): void
   /** What idempotent producers sent, durably: batches before the checkpoint are not replayed. */
   saveProducers(): Promise<void>
   /** The group that the checkpoint of the last life replays from. */
@@ -98,6 +100,7 @@ export class Checkpointer {
     const table = { nextLogId: this.#parts.nextLogId(), group, rows }
     await this.#submit(encodeCheckpoint(table))
     this.count++
+    for (const row of rows) this.#parts.noteCheckpointed(row.logId, row.segmentBase)
     await pool.recycleThrough(this.#previousGroup)
     this.#previousGroup = group
     for (const snapshot of indexes) await this.#parts.indexes.save(snapshot)

@@ -23,6 +23,10 @@ export class FileCache {
   readonly #opening = new Map<string, Opening>()
   /** Forgotten while they had users, who still read from them. */
   readonly #leaving = new Map<string, CacheEntry>()
+  /** Files that are being replaced: who wants one waits. */
+  readonly #replacing = new Map<string, Promise<void>>()
+  /** Told when the last user of a file that is to be replaced is done. */
+  readonly #idle = new Map<string, () => void>()
 
   constructor(disk: Disk, openFilesMax: number) {
     this.#disk = disk
@@ -35,6 +39,11 @@ export class FileCache {
 
   /** Opens or finds a file; pair with `release`. */
   async acquire(path: string, mode: 'write' | 'create' = 'write'): Promise<DiskFile> {
+    for (;;) {
+      const replacing = this.#replacing.get(path)
+      if (replacing === undefined) break
+      await replacing
+    }
     const entry = this.#entries.get(path)
     if (entry === undefined) return (await this.#open(path, mode)).file
     entry.users++
@@ -49,6 +58,7 @@ export class FileCache {
     const entry = leaving ?? this.#entries.get(path)
     if (entry === undefined) return
     entry.users--
+    if (entry.users === 0) this.#idle.get(path)?.()
     if (leaving === undefined || leaving.users > 0) return
     this.#leaving.delete(path)
     // Its name is gone: what a failed close could still tell concerns nobody.
@@ -80,6 +90,29 @@ export class FileCache {
     this.#entries.delete(path)
     if (entry.users > 0) this.#leaving.set(path, entry)
     else await entry.file.close()
+  }
+
+  /** Runs `work`, which puts another file under the name, while nobody has it open. */
+  async replace(path: string, work: () => Promise<void>): Promise<void> {
+    let finish: () => void = () => undefined
+    this.#replacing.set(path, new Promise((resolve) => (finish = resolve)))
+    try {
+      await this.#whenIdle(path)
+      await work()
+    } finally {
+      this.#idle.delete(path)
+      this.#replacing.delete(path)
+      finish()
+    }
+  }
+
+  async #whenIdle(path: string): Promise<void> {
+    await this.#opening.get(path)?.entry.catch(() => undefined)
+    const entry = this.#entries.get(path)
+    if (entry === undefined) return
+    if (entry.users > 0) await new Promise<void>((resolve) => this.#idle.set(path, resolve))
+    this.#entries.delete(path)
+    await entry.file.close()
   }
 
   async close(): Promise<void> {

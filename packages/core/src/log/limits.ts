@@ -51,4 +51,6 @@ export const defaultStorageOptions: StorageOptions = {
   scrubBytesPerSecond: 8 * 1024 * 1024,
   scrubIntervalMs: 7 * 24 * 3_600_000,
   retentionCheckMs: 60_000,
+  compactionBytesPerSecond: 32 * 1024 * 1024,
+  compactionKeyBytesMax: 64 * 1024 * 1024,
 }

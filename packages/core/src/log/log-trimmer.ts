@@ -89,16 +89,20 @@ export const takeTrimmed = (log: Log, arena: Arena): Segment[] => {
     log.segments.shift()
     taken.push(segment)
   }
-  if (taken.length > 0) log.dropGapsBelow(log.earliestOffset)
-  forgetBatches(log, arena)
+  if (taken.length === 0) return taken
+  log.dropGapsBelow(log.earliestOffset)
+  forgetBelow(log, log.segments[0]?.baseOffset ?? log.nextOffset, arena)
   return taken
 }
 
-/** Batches of removed segments leave memory; leases on their bytes go on holding them. */
-const forgetBatches = (log: Log, arena: Arena): void => {
+/**
+ * Flushed batches below `offset` leave memory: their file is gone, or says something else now. Leases
+ * on their bytes go on holding them.
+ */
+export const forgetBelow = (log: Log, offset: number, arena: Arena): void => {
   while (log.flushedCount > 0) {
     const batch = log.batches.peek()
-    if (batch === undefined || !batch.segment.isRemoved) return
+    if (batch === undefined || batch.baseOffset >= offset) return
     log.batches.shift()
     log.flushedCount--
     arena.release(batch.slab)

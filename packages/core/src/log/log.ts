@@ -74,6 +74,10 @@ export class Log {
   /** The flush under way, if any: flushes of a log run one after the other. */
   flushing: Promise<void> | undefined
   isDirectoryDurable: boolean
+  /** Where the active segment of the last checkpoint began. */
+  checkpointedBase = 0
+  /** As of the checkpoint before: no table that a recovery may use replays anything below it. */
+  compactableBelow = 0
   isDeleted = false
   readonly gaps: OffsetRange[] = []
   readonly watchers = new Set<LogWatcher>()

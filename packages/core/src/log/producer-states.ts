@@ -3,7 +3,7 @@
  * which a batch that is sent again is recognised and a missing one is noticed.
  *
  * A producer's batches in one log carry an epoch and consecutive sequences, one a record, which wrap
- * from 2^31 - 1 to 0. Of each producer the last five batches are kept, and every batch that is not
+ * from 2^31 - 1 to 0. They are counted by offsets, not by records: compaction takes records away. Of each producer the last five batches are kept, and every batch that is not
  * durable yet, so that batches that are taken back leave the state as it was before them.
  *
  * Invariants: a batch is accepted only when it continues its producer's sequence in this log; a
@@ -17,10 +17,10 @@ import {
   BrokerError,
   NO_PRODUCER,
   batchBaseSequence,
+  batchLastOffsetDelta,
   batchMaxTimestamp,
   batchProducerEpoch,
   batchProducerId,
-  batchRecordCount,
 } from '@millrace/codec'
 import type { Clock } from '../environment/environment.ts'
 import type { Log } from './log.ts'
@@ -102,7 +102,7 @@ export class ProducerStates {
     const expected = epoch > state.epoch ? 0 : expectedOf(state)
     if (sequence === expected) return undefined
     if (epoch > state.epoch) throw outOfSequence(sequence, producerId, expected)
-    const last = sequenceAfter(sequence, batchRecordCount(bytes) - 1)
+    const last = sequenceAfter(sequence, batchLastOffsetDelta(bytes))
     const original = state.batches.find(
       (batch) => batch.baseSequence === sequence && batch.lastSequence === last,
     )
@@ -120,7 +120,7 @@ export class ProducerStates {
     const baseSequence = batchBaseSequence(bytes)
     state.batches.push({
       baseSequence,
-      lastSequence: sequenceAfter(baseSequence, batchRecordCount(bytes) - 1),
+      lastSequence: sequenceAfter(baseSequence, batchLastOffsetDelta(bytes)),
       baseOffset,
       nextOffset,
       leaderEpoch: epoch,
@@ -130,6 +130,11 @@ export class ProducerStates {
     this.#touch(state)
     this.version++
     this.#evict()
+  }
+
+  /** Whether the batch at this offset is the last that the log has of its producer. */
+  isLast(logId: number, producerId: number, baseOffset: number): boolean {
+    return this.#byLog.get(logId)?.get(producerId)?.batches.at(-1)?.baseOffset === baseOffset
   }
 
   /** The log took a batch back, newest first: its producer stands where it stood before. */

@@ -256,6 +256,8 @@ export class RecoveredLogs {
     this.#unclaimed.set(id, files)
     const directory = this.#directoryOf(id)
     for (const name of await this.#namesIn(directory)) {
+      // A compaction died before it could put the file in its place.
+      if (name.endsWith('.log.clean')) await this.#environment.disk.remove(`${directory}/${name}`)
       const parsed = parseSegmentFileName(name)
       if (parsed?.kind !== 'log') continue
       files.set(

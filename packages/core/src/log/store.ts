@@ -8,6 +8,7 @@
  */
 import { BrokerError, NO_PRODUCER, batchProducerId, isBrokerError } from '@millrace/codec'
 import type { CareAccess } from '../care/care-access.ts'
+import type { CompactorParts } from '../compaction/compactor.ts'
 import type { Environment } from '../environment/environment.ts'
 import type { RecoveryReport } from '../engine/operations.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -118,6 +119,7 @@ export class LogStore {
       logs: () => this.logs.all(),
       nextLogId: () => this.logs.nextLogId,
       flush: (log) => this.flush(log),
+      noteCheckpointed: (id, segmentBase) => this.#noteCheckpointed(id, segmentBase),
       saveProducers: () => this.#producerSnapshots.save((id) => this.logs.get(id)),
       checkpointGroup: recovered.checkpointGroup,
     })
@@ -260,6 +262,16 @@ export class LogStore {
     this.#parts.producers.dropLog(id)
     await this.#removeDirectory(log.directory)
     log.notifyWatchers()
+  }
+
+  /** What compaction works with. */
+  get compactionParts(): Pick<
+    CompactorParts,
+    'arena' | 'files' | 'writeBehind' | 'producers' | 'checkpointer' | 'compression'
+  > {
+    const { arena, files, writeBehind, producers } = this.#parts
+    const { compression } = this.#options
+    return { arena, files, writeBehind, producers, compression, checkpointer: this.#checkpointer }
   }
 
   /** The latest timestamp in a segment, 0 when it holds nothing. */
@@ -432,6 +444,13 @@ export class LogStore {
     } catch (error) {
       this.noteBackgroundError(error)
     }
+  }
+
+  #noteCheckpointed(id: number, segmentBase: number): void {
+    const log = this.logs.get(id)
+    if (log === undefined) return
+    log.compactableBelow = log.checkpointedBase
+    log.checkpointedBase = segmentBase
   }
 
   #noteDamage(log: Log, range: OffsetRange): void {

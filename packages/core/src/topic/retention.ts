@@ -12,6 +12,9 @@ export interface RetentionView {
   flush(log: Log): Promise<void>
 }
 
+export const isCompacting = (settings: TopicSettings): boolean =>
+  settings.cleanupPolicy !== 'delete'
+
 export const isDeleting = (settings: TopicSettings): boolean => settings.cleanupPolicy !== 'compact'
 
 /**

@@ -95,5 +95,10 @@ export const applySettings = (
       'replicated',
       'this broker is a single node with nobody to replicate to; use persisted',
     ])
+  if (settings.durability === 'memory' && settings.cleanupPolicy !== 'delete')
+    throw new BrokerError('ERR_INVALID_ARGUMENT', [
+      'settings.cleanupPolicy',
+      'a topic with durability memory is not compacted: it must be delete',
+    ])
   return settings
 }
