@@ -16,4 +16,6 @@ export interface CareAccess {
   logs(): Iterable<Log>
   /** As a read does that meets damage: nobody gets the range from here on. */
   putAside(log: Log, segment: Segment, range: OffsetRange): void
+  /** Not while anybody replaces or removes files of the log. */
+  inTurn(log: Log, work: () => Promise<void>): Promise<void>
 }

@@ -106,9 +106,16 @@ export class SegmentCare {
       indexes: indexStateOf(settled, indexes, findings),
     }
     if (outcome.sidecar === 'damaged') this.sidecarsRejected++
-    if (outcome.indexes === 'damaged') await this.#remakeIndexes(segment)
-    if (settled && findings.sums !== undefined)
-      await this.#writeSidecar(segment, findings.bytes, findings.sums, isStill)
+    if (outcome.indexes === 'damaged')
+      await this.#access.inTurn(log, async () => {
+        if (isStill()) await this.#remakeIndexes(segment)
+      })
+    const { sums } = findings
+    if (settled && sums !== undefined)
+      await this.#access.inTurn(log, async () => {
+        // Replaced or removed meanwhile: these sums are those of other bytes.
+        if (isStill()) await this.#writeSidecar(segment, findings.bytes, sums)
+      })
     return outcome
   }
 
@@ -180,22 +187,14 @@ export class SegmentCare {
   }
 
   /** Not synced: one that a power loss tears fails its own CRC, and is made again. */
-  async #writeSidecar(
-    segment: Segment,
-    segmentBytes: number,
-    sums: Uint32Array,
-    isStill: () => boolean,
-  ): Promise<void> {
+  async #writeSidecar(segment: Segment, segmentBytes: number, sums: Uint32Array): Promise<void> {
     const { disk, clock, log } = this.#access.environment
     const verifiedAtMs = clock.now()
-    const path = segment.pathOf('crc')
     const { baseOffset: segmentBase } = segment
     try {
       const bytes = encodeSidecar({ segmentBase, segmentBytes, verifiedAtMs, sums })
-      await writeRebuildable(disk, path, bytes)
+      await writeRebuildable(disk, segment.pathOf('crc'), bytes)
       this.sidecarsWritten++
-      // Replaced or removed while this was written: these sums are those of other bytes.
-      if (!isStill()) await removeIfThere(disk, path)
     } catch (error) {
       // The segment is as good without it, and the next look makes it.
       log.warn('sidecar not written', { segment: segment.path, error: describeError(error) })

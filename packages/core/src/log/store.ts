@@ -138,6 +138,7 @@ export class LogStore {
       pool: this.#pool,
       logs: () => this.logs.all(),
       putAside: (log, segment, range) => this.#segmentReader.putAside(log, segment, range),
+      inTurn: (log, work) => parts.writeBehind.change(log, work),
     }
   }
 
