@@ -1,4 +1,4 @@
-import { batchLeaderEpoch, batchTotalBytes } from '@millrace/codec'
+import { RecordBatchBuilder, batchLeaderEpoch, batchTotalBytes, utf8Encode } from '@millrace/codec'
 import type { BrokerOptions, StorageOptions, TopicHandle } from '../../src/engine/operations.ts'
 import { caller, newWorld, openNode, segmentFiles, type TestNode } from '../support/node.ts'
 
@@ -175,6 +175,36 @@ describe('the scrubber', () => {
     const startedAt = node.world.clock.now()
     await node.close()
     expect(node.world.clock.now() - startedAt).toBeLessThan(5_000)
+  })
+})
+
+describe('the scrubber beside compaction', () => {
+  it('finds nothing wrong with what was compacted, and makes its sidecars anew', async () => {
+    const storage = { checkpointBytes: 16 * 1024, retentionCheckMs: 500, scrubIntervalMs: 60_000 }
+    const node = await openNode(newWorld(), options(storage))
+    const handle = await node.create('t', {
+      segmentBytes: 4_096,
+      retentionMs: -1,
+      cleanupPolicy: 'compact',
+    })
+    for (let index = 0; index < 300; index++) {
+      const builder = new RecordBatchBuilder()
+      const value = utf8Encode(`${index}`.padStart(200, '.'))
+      builder.appendFields(node.world.clock.now(), utf8Encode(`k${index % 3}`), value, [])
+      await node.run(node.submit(handle, builder.build()) as Promise<unknown>)
+      if (index % 50 === 49) await node.world.scheduler.runFor(SWEEP_MS)
+    }
+    await node.world.scheduler.runFor(4 * SWEEP_MS)
+    const { records } = await node.readAll(handle)
+    expect(records.length).toBeLessThan(150)
+    const report = await node.run(node.broker.checkStorage(caller, {}))
+    expect(report).toMatchObject({ damagedRanges: 0, damagedFiles: 0 })
+    expect(filesOf(node, '.crc').length).toBeGreaterThan(1)
+    await node.run(node.broker.backUp(caller, { name: 'b' }))
+    await node.close()
+    const again = (await reopened(node)).node
+    const second = await again.run(again.broker.checkStorage(caller, {}))
+    expect(second).toMatchObject({ damagedRanges: 0, damagedFiles: 0 })
   })
 })
 
