@@ -1,23 +1,35 @@
 /** Topics as a program manages them. Every call is one request. */
 import {
+  type BackedUp,
   Opcode,
+  type PartitionEarliest,
   type PartitionOffset,
+  type StorageChecked,
   type TopicDescription,
   type TopicSettings,
   type TopicSummary,
+  decodeBackedUp,
   decodeOffsetsListed,
+  decodeRecordsDeleted,
+  decodeStorageChecked,
   decodeTopicDeleted,
   decodeTopicDescription,
   decodeTopicListed,
+  decodeTopicTruncated,
+  encodeBackup,
   encodeListOffsets,
+  encodeRecordsDelete,
+  encodeStorageCheck,
   encodeTopicAlter,
   encodeTopicCreate,
   encodeTopicDelete,
   encodeTopicDescribe,
   encodeTopicList,
+  encodeTopicTruncate,
 } from '@millrace/protocol'
 import { checkInteger, checkOffset, checkTopic, isDate } from './check.ts'
 import { invalidArgument } from './errors.ts'
+import { PermissionAdmin, UserAdmin } from './identity-admin.ts'
 import type { BrokerSession } from './session/broker-session.ts'
 
 /** On every call: ends the wait with ERR_ABORTED; the broker may still do what was asked. */
@@ -57,6 +69,16 @@ export interface ListOffsetsOptions extends AbortOptions {
   readonly partitions?: readonly number[]
 }
 
+export interface CheckStorageOptions extends AbortOptions {
+  /** Default: everything. */
+  readonly topic?: string
+}
+
+export interface BackUpOptions extends AbortOptions {
+  /** Default: one that the broker's clock gives. */
+  readonly name?: string
+}
+
 /** `start`, `end`, or the first offset that is not older than a moment (a Date, or ms since 1970). */
 export type OffsetMoment = 'start' | 'end' | Date | number
 
@@ -80,10 +102,14 @@ const settingsOf = (rest: Record<string, unknown>): TopicSettings => {
 }
 
 export class Admin {
+  readonly users: UserAdmin
+  readonly permissions: PermissionAdmin
   readonly #session: () => BrokerSession
 
   constructor(session: () => BrokerSession) {
     this.#session = session
+    this.users = new UserAdmin(session)
+    this.permissions = new PermissionAdmin(session)
   }
 
   /** ERR_TOPIC_EXISTS, ERR_INVALID_NAME, ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED_DURABILITY. */
@@ -106,6 +132,7 @@ export class Admin {
       const body = encodeTopicList({ prefix, after })
       const page = await this.#session().call(Opcode.TOPIC_LIST, body, decodeTopicListed, {
         signal,
+        isSafe: true,
       })
       topics.push(...page.topics)
       // A broker that says "more" and sends nothing would be asked for ever.
@@ -116,7 +143,11 @@ export class Admin {
   /** ERR_TOPIC_NOT_FOUND. */
   async describeTopic(topic: string, options: AbortOptions = {}): Promise<TopicDescription> {
     const body = encodeTopicDescribe({ topic: checkTopic(topic) })
-    return this.#session().call(Opcode.TOPIC_DESCRIBE, body, decodeTopicDescription, options)
+    const { signal } = options
+    return this.#session().call(Opcode.TOPIC_DESCRIBE, body, decodeTopicDescription, {
+      signal,
+      isSafe: true,
+    })
   }
 
   /** In place, at once. ERR_TOPIC_NOT_FOUND, ERR_REVISION_CONFLICT, ERR_INVALID_ARGUMENT. */
@@ -148,6 +179,66 @@ export class Admin {
     const body = encodeListOffsets({ topic: checkTopic(topic), partitions, at: momentOf(at) })
     const decode = (answer: Uint8Array): readonly PartitionOffset[] =>
       decodeOffsetsListed(answer).offsets
-    return this.#session().call(Opcode.LIST_OFFSETS, body, decode, { signal })
+    return this.#session().call(Opcode.LIST_OFFSETS, body, decode, { signal, isSafe: true })
+  }
+
+  /**
+   * Removes the messages of a partition below an offset, `'end'` for all there are; what it begins
+   * with afterwards. It cannot be undone. ERR_OFFSET_OUT_OF_RANGE, ERR_PARTITION_NOT_FOUND.
+   */
+  async deleteRecords(
+    topic: string,
+    before: Readonly<Record<number, number | 'end'>>,
+    options: AbortOptions = {},
+  ): Promise<readonly PartitionEarliest[]> {
+    const partitions = Object.entries(before).map(([partition, offset]) => ({
+      partition: checkInteger('partition', Number(partition), 0, PARTITIONS_MAX),
+      before: offset === 'end' ? -1 : checkOffset(`before.${partition}`, offset),
+    }))
+    const body = encodeRecordsDelete({ topic: checkTopic(topic), partitions })
+    const decode = (answer: Uint8Array): readonly PartitionEarliest[] =>
+      decodeRecordsDeleted(answer).partitions
+    const { signal } = options
+    return this.#session().call(Opcode.RECORDS_DELETE, body, decode, { signal, isSafe: true })
+  }
+
+  /**
+   * Removes the messages of a partition from an offset on; the offset of the next one, as those that
+   * are gone are never used again. It cannot be undone. ERR_OFFSET_OUT_OF_RANGE.
+   */
+  async truncateTopic(
+    topic: string,
+    partition: number,
+    from: number,
+    options: AbortOptions = {},
+  ): Promise<number> {
+    const body = encodeTopicTruncate({
+      topic: checkTopic(topic),
+      partition: checkInteger('partition', partition, 0, PARTITIONS_MAX),
+      from: checkOffset('from', from),
+    })
+    const decode = (answer: Uint8Array): number => decodeTopicTruncated(answer).next
+    const { signal } = options
+    return this.#session().call(Opcode.TOPIC_TRUNCATE, body, decode, { signal })
+  }
+
+  /**
+   * Reads what the broker has stored, all of it or a topic, and says what is damaged. It takes as long
+   * as the reading: give a `requestTimeoutMs` to match. ERR_BUSY while another check runs.
+   */
+  async checkStorage(options: CheckStorageOptions = {}): Promise<StorageChecked> {
+    const { topic, signal } = options
+    const body = encodeStorageCheck(topic === undefined ? {} : { topic: checkTopic(topic) })
+    return this.#session().call(Opcode.STORAGE_CHECK, body, decodeStorageChecked, { signal })
+  }
+
+  /**
+   * A consistent backup of everything, on the broker's machine. It takes as long as the copying: give
+   * a `requestTimeoutMs` to match. ERR_BUSY while another backup runs.
+   */
+  async backUp(options: BackUpOptions = {}): Promise<BackedUp> {
+    const { name, signal } = options
+    const body = encodeBackup(name === undefined ? {} : { name })
+    return this.#session().call(Opcode.BACKUP, body, decodeBackedUp, { signal })
   }
 }

@@ -1,9 +1,9 @@
 /**
- * One client: one connection to one broker, and the producers and consumers on it. What a program
- * holds; the transport package makes it.
+ * One client: a connection to a broker, made again when it is lost, and the producers and consumers
+ * on it. What a program holds; the transport package makes it.
  */
 import type { BrokerError } from '@millrace/codec'
-import type { Connected, GoAway } from '@millrace/protocol'
+import type { Connected } from '@millrace/protocol'
 import { Admin } from './admin.ts'
 import { checkTopic } from './check.ts'
 import { Consumer } from './consumer/consumer.ts'
@@ -14,16 +14,11 @@ import { type FetchOptions, type FetchResult, fetchMessages } from './fetch.ts'
 import { Producer } from './producer/producer.ts'
 import type { ProducerOptions } from './producer/producer-options.ts'
 import type { BrokerSession } from './session/broker-session.ts'
+import type { QueuedIterator } from './consumer/queued-iterator.ts'
+import { type ClientStatus, StatusFeed } from './status.ts'
 import type { WaitOptions } from './wait.ts'
 
-/** What happened to the connection. */
-export type ClientStatus =
-  /** The broker will end it: no new request is taken. */
-  | { readonly type: 'goingAway'; readonly reason: string; readonly reconnectAfterMs: number }
-  /** It broke. Everything that waited was told. */
-  | { readonly type: 'lost'; readonly error: BrokerError }
-  /** It was closed from here. */
-  | { readonly type: 'closed' }
+export type { ClientStatus } from './status.ts'
 
 export interface ClientEvents {
   status: ClientStatus
@@ -33,22 +28,25 @@ export class Client {
   /** Topics: create, list, describe, alter, delete, offsets. */
   readonly admin: Admin
   /**
-   * Resolves when the connection is over: with the error that ended it, or undefined after `close`.
-   * Never rejects.
+   * Resolves when the client is over: with the error that ended it (no further attempt to connect
+   * is made), or undefined after `close`. Never rejects.
    */
   readonly closed: Promise<BrokerError | undefined>
   readonly #session: BrokerSession
   readonly #emitter = new Emitter<ClientEvents>()
   readonly #producers = new Set<Producer<never>>()
   readonly #consumers = new Set<Consumer<never>>()
+  readonly #feeds = new Set<StatusFeed>()
+  #status: ClientStatus
   #isClosing = false
 
   /** @internal Made by `connect`. */
   constructor(session: BrokerSession) {
     this.#session = session
     this.admin = new Admin(() => session)
-    this.closed = session.connection.closed.then((error) => this.#onConnectionEnd(error))
-    session.connection.onGoAway = (goAway) => this.#onGoAway(goAway)
+    this.#status = { type: 'connected', url: session.live?.address.url ?? '' }
+    session.onStatus = (status) => this.#emit(status)
+    this.closed = session.closed.then((error) => this.#onEnd(error))
   }
 
   /** Name and version of the broker, and what it allows. */
@@ -56,8 +54,20 @@ export class Client {
     return this.#session.connected
   }
 
+  /** Whether requests go out now; false also while the connection is made again. */
   get isOpen(): boolean {
-    return this.#session.connection.isOpen && !this.#isClosing
+    return this.#session.live?.connection.isOpen === true && !this.#isClosing
+  }
+
+  /**
+   * The present status, then every change of it, until the client is over:
+   * `for await (const status of client.status())`.
+   */
+  status(): QueuedIterator<ClientStatus> {
+    const feed = new StatusFeed((ended) => this.#feeds.delete(ended))
+    this.#feeds.add(feed)
+    feed.push(this.#status)
+    return feed.iterate()
   }
 
   /** A producer for one topic. The topic is opened with the first message. */
@@ -130,8 +140,8 @@ export class Client {
   }
 
   #checkUsable(): void {
-    const { closeReason } = this.#session.connection
-    if (closeReason !== undefined) throw closeReason
+    const { end } = this.#session
+    if (end !== undefined) throw end
     if (this.#isClosing) throw closedError('the client')
   }
 
@@ -139,23 +149,22 @@ export class Client {
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     const error = closedError('the client')
     for (const producer of this.#producers) producer.stop(error)
-    await this.#session.connection.close()
+    await this.#session.close()
     await this.closed
   }
 
-  #onConnectionEnd(error: BrokerError | undefined): BrokerError | undefined {
+  #onEnd(error: BrokerError | undefined): BrokerError | undefined {
     const reason = error ?? closedError('the client')
     for (const producer of [...this.#producers]) producer.fail(reason)
-    this.#emit(error === undefined ? { type: 'closed' } : { type: 'lost', error })
+    for (const consumer of [...this.#consumers]) consumer.onSessionEnd(reason)
+    this.#emit({ type: 'closed', error })
     return error
-  }
-
-  #onGoAway({ reason, reconnectAfterMs }: GoAway): void {
-    this.#emit({ type: 'goingAway', reason, reconnectAfterMs })
   }
 
   /** Not from inside a frame: a listener that throws must not end the connection. */
   #emit(status: ClientStatus): void {
+    this.#status = status
+    for (const feed of [...this.#feeds]) feed.push(status)
     this.#session.platform.defer(() => this.#emitter.emit('status', status))
   }
 }

@@ -36,8 +36,11 @@ export const asBrokerError = (error: unknown): BrokerError => {
  * A copy for one more receiver: one error object in a thousand promises would share one stack and
  * collect everybody's explanations.
  */
-export const unknownOutcome = (error: BrokerError): BrokerError => {
+export const explainedCopy = (error: BrokerError, text: string): BrokerError => {
   const copy = BrokerError.received(error.code, error.message)
   copy.cause = error
-  return explain(copy, 'the messages in flight may or may not have been stored')
+  return explain(copy, text)
 }
+
+export const unknownOutcome = (error: BrokerError): BrokerError =>
+  explainedCopy(error, 'the messages in flight may or may not have been stored')

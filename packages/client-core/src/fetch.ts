@@ -13,7 +13,8 @@ import type { Message } from './consumer/message.ts'
 import { readMessages } from './consumer/read-messages.ts'
 import { FETCH_BYTES_DEFAULT, FETCH_BYTES_MAX, FETCH_WAIT_MS_MAX } from './limits.ts'
 import { type CodecName, type PayloadCodec, resolveCodec } from './payload-codec.ts'
-import type { BrokerSession } from './session/broker-session.ts'
+import type { BrokerSession, LiveConnection } from './session/broker-session.ts'
+import { call } from './session/call.ts'
 
 export interface FetchOptions<T> {
   /** Bytes of batches wanted, about: one batch comes whole, however large. Default: 1 MiB. */
@@ -52,13 +53,14 @@ const decodeBody = (body: Uint8Array, isOwned: boolean): FetchedBody => {
 
 const request = async <T>(
   session: BrokerSession,
+  live: LiveConnection,
   topic: string,
   partition: number,
   offset: number,
   options: FetchOptions<T>,
 ): Promise<FetchedBody> => {
   const { maxBytes = FETCH_BYTES_DEFAULT, minBytes = 1, maxWaitMs = 0, signal } = options
-  const opened = await session.topics.open(topic, false)
+  const opened = await live.topics.open(topic, false)
   if (partition >= opened.partitions) {
     throw new BrokerError('ERR_PARTITION_NOT_FOUND', [topic, partition])
   }
@@ -73,11 +75,9 @@ const request = async <T>(
   })
   const timeoutMs = session.options.requestTimeoutMs + maxWaitMs
   try {
-    return await session.call(Opcode.FETCH, body, decodeBody, { timeoutMs, signal })
+    return await call(live.connection, Opcode.FETCH, body, decodeBody, { timeoutMs, signal })
   } catch (error) {
-    if (isBrokerError(error) && error.code === 'ERR_STALE_HANDLE') {
-      await session.topics.discard(opened)
-    }
+    if (isBrokerError(error) && error.code === 'ERR_STALE_HANDLE') await live.topics.discard(opened)
     throw error
   }
 }
@@ -90,12 +90,17 @@ const requestFresh = async <T>(
   offset: number,
   options: FetchOptions<T>,
 ): Promise<FetchedBody> => {
-  try {
-    return await request(session, topic, partition, offset, options)
-  } catch (error) {
-    if (!isBrokerError(error) || error.code !== 'ERR_STALE_HANDLE') throw error
-    return request(session, topic, partition, offset, options)
+  const { signal, maxWaitMs = 0 } = options
+  const run = async (live: LiveConnection): Promise<FetchedBody> => {
+    try {
+      return await request(session, live, topic, partition, offset, options)
+    } catch (error) {
+      if (!isBrokerError(error) || error.code !== 'ERR_STALE_HANDLE') throw error
+      return request(session, live, topic, partition, offset, options)
+    }
   }
+  const timeoutMs = session.options.requestTimeoutMs + maxWaitMs
+  return session.repeat(run, { timeoutMs, signal, isSafe: true })
 }
 
 export const fetchMessages = async <T>(

@@ -36,6 +36,8 @@ export interface UserOptions extends Abortable {
   readonly disabled?: boolean
   /** Names of client certificates that stand for this user. */
   readonly certificateNames?: readonly string[]
+  /** Instead of the quotas of the broker's configuration: all of them at once, `{}` for none. */
+  readonly quotas?: UserQuotas
 }
 
 export interface UserChangeOptions extends UserOptions {
@@ -119,7 +121,8 @@ export class UserAdmin {
   }
 
   async #put(user: string, create: boolean, options: UserChangeOptions): Promise<UserDescription> {
-    const { password, administrator, disabled, certificateNames, revision, signal } = options
+    const { password, administrator, disabled, certificateNames, quotas, revision, signal } =
+      options
     const body = encodeUserPut({
       user: checkName(user),
       create,
@@ -127,6 +130,7 @@ export class UserAdmin {
       administrator,
       disabled,
       certificateNames,
+      quotas,
       revision,
     })
     return this.#session().call(Opcode.USER_PUT, body, decodeUserDescription, { signal })

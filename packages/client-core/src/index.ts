@@ -1,5 +1,5 @@
 /** The Millrace SDK without a transport. Programs take it from client-node; transports build on it. */
-export { type ParsedUrl, parseUrl, URL_DEFAULT } from './address.ts'
+export { type ParsedUrl, type ParsedUrls, parseUrl, parseUrls, URL_DEFAULT } from './address.ts'
 export {
   type AbortOptions,
   Admin,
@@ -10,23 +10,37 @@ export {
   type ListTopicsOptions,
   type OffsetMoment,
 } from './admin.ts'
+export type { AuthOptions, CertificateAuth, PasswordAuth, TokenAuth } from './auth/auth-options.ts'
+export type { Authenticator } from './auth/exchange.ts'
 export { Client, type ClientEvents, type ClientStatus } from './client.ts'
-export { Consumer } from './consumer/consumer.ts'
+export { Consumer, type ConsumerEvents, type ConsumerGapEvent } from './consumer/consumer.ts'
 export type { ConsumeFrom, ConsumeOptions } from './consumer/consumer-options.ts'
 export { Message } from './consumer/message.ts'
 export { QueuedIterator } from './consumer/queued-iterator.ts'
 export type { Listener } from './emitter.ts'
+export {
+  type AccessQuestion,
+  type ActionName,
+  PermissionAdmin,
+  type PermissionListOptions,
+  type PermissionRequest,
+  type ResourceKind,
+  UserAdmin,
+  type UserChangeOptions,
+  type UserDeleteOptions,
+  type UserOptions,
+} from './identity-admin.ts'
 export type { FetchOptions, FetchResult } from './fetch.ts'
 export { type HeadersInput, type HeaderValue, MessageHeaders } from './headers.ts'
 export { openClient } from './open-client.ts'
 export {
-  type Authenticator,
   type ConnectOptions,
+  type ReconnectOptions,
   type ResolvedOptions,
   resolveOptions,
 } from './options.ts'
 export type { CodecName, PayloadCodec } from './payload-codec.ts'
-export type { Platform } from './platform.ts'
+export type { HashName, Platform, PlatformCrypto } from './platform.ts'
 export type { Partitioner } from './producer/partitioner.ts'
 export { Producer, type ProducerErrorEvent, type ProducerEvents } from './producer/producer.ts'
 export type {
@@ -39,5 +53,6 @@ export type {
   ProducerDurability,
   ProducerOptions,
 } from './producer/producer-options.ts'
-export type { BrokerAddress, Link, LinkHandlers, Transport } from './transport.ts'
+export type { AddressScheme, BrokerAddress, Link, LinkHandlers, Transport } from './transport.ts'
+export type { PartitionEarliest } from '@millrace/protocol'
 export type { WaitOptions } from './wait.ts'

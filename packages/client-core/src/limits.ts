@@ -1,6 +1,12 @@
 /** Every limit and default of the client, unit last in the name. A test stands at n and n+1. */
 
 export const PORT_DEFAULT = 7420
+export const TLS_PORT_DEFAULT = 7422
+export const WS_PORT_DEFAULT = 7421
+export const WSS_PORT_DEFAULT = 7423
+export const WS_PATH_DEFAULT = '/ws'
+/** Brokers that one client knows. */
+export const ADDRESSES_COUNT_MAX = 64
 export const HOST_DEFAULT = '127.0.0.1'
 export const NAMESPACE_DEFAULT = '/'
 
@@ -8,6 +14,16 @@ export const CONNECT_TIMEOUT_MS = 10_000
 export const REQUEST_TIMEOUT_MS = 30_000
 export const CLOSE_TIMEOUT_MS = 5_000
 export const TIMEOUT_MS_MAX = 3_600_000
+
+/** Between attempts to connect again: the first wait is at most the least, none is longer than the most. */
+export const RECONNECT_DELAY_MS_MIN = 100
+export const RECONNECT_DELAY_MS_MAX = 15_000
+/** A connection that lasted so long begins with the shortest waits again. */
+export const RECONNECT_STABLE_MS = 5_000
+/** A broker that goes away may ask for a wait; not for a longer one. */
+export const GO_AWAY_MS_MAX = 60_000
+/** Status changes that nobody has read yet; of more, the oldest are dropped. */
+export const STATUS_QUEUE_COUNT_MAX = 100
 
 /** Requests that wait behind the broker's `inFlightCountMax`. */
 export const WAITING_REQUESTS_MAX = 10_000
@@ -29,6 +45,7 @@ export const BUFFERED_BYTES_FACTOR_MAX = 2
 export const TURN_BYTES_MAX = 1024 * 1024
 /** Messages that wait for room or for the topic to be opened. */
 export const PARKED_MESSAGES_MAX = 1_000_000
+export const PARKED_BYTES_MAX: number = 256 * 1024 * 1024
 export const DELIVERY_TIMEOUT_MS = 120_000
 export const HEADERS_COUNT_MAX = 1_000
 
@@ -44,6 +61,11 @@ export const FETCH_WAIT_MS_MAX = 600_000
 
 export const RETRY_INITIAL_MS = 50
 export const RETRY_CEILING_MS = 2_000
+
+/** Of a login by SCRAM: what is below is soon guessed, what is above stops the process. */
+export const SCRAM_ITERATIONS_MIN = 4_096
+export const SCRAM_ITERATIONS_MAX = 1_000_000
+export const SCRAM_MESSAGE_BYTES_MAX = 4_096
 
 /** A single compressed batch that inflates beyond this is not read, in bytes. */
 export const INFLATED_BYTES_MAX: number = 64 * 1_048_576

@@ -3,10 +3,16 @@
  * transport knows nothing of frames.
  */
 
-/** Where a broker listens. */
+/** `millrace` is TCP, `millraces` TCP with TLS, `ws` and `wss` a WebSocket. */
+export type AddressScheme = 'millrace' | 'millraces' | 'ws' | 'wss'
+
+/** Where a broker listens, and how it is spoken to. */
 export interface BrokerAddress {
+  readonly scheme: AddressScheme
   readonly host: string
   readonly port: number
+  /** Of a WebSocket; empty otherwise. */
+  readonly path: string
   /** The way it is written in errors: `millrace://127.0.0.1:7420`. */
   readonly url: string
 }

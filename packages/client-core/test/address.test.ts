@@ -32,7 +32,9 @@ describe('a URL', () => {
   })
 
   it('with a password is refused without repeating it', () => {
-    expect(() => parseUrl('millrace://user:secret@broker')).toThrow(/not supported yet/)
+    expect(() => parseUrl('millrace://user:secret@broker')).toThrow(
+      /give connect\(\) the option auth/,
+    )
     expect(() => parseUrl('millrace://user:secret@broker')).not.toThrow(/secret/)
   })
 })

@@ -65,7 +65,7 @@ describe('messages that wait for room', () => {
   it('are a million at most', () => {
     const parking = new Parking<never>()
     const fields = { key: null, value: null, headers: [], timestamp: 0, partition: -1 }
-    const add = (): void => parking.add({ ...fields, envelope: undefined }, undefined)
+    const add = (): void => parking.add({ ...fields, envelope: undefined }, undefined, 0)
     for (let count = 0; count < PARKED_MESSAGES_MAX; count++) add()
     expect(add).toThrow(`the limit of ${PARKED_MESSAGES_MAX} messages waiting to be sent`)
     expect(parking.count).toBe(PARKED_MESSAGES_MAX)

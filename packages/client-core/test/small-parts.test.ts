@@ -56,7 +56,7 @@ describe('a queue of deliveries', () => {
   it('takes turns and keeps the order within a partition', () => {
     const queue = new DeliveryQueue()
     const push = (partition: number, nextOffset: number): void =>
-      queue.push({ partition, nextOffset, bytes: new Uint8Array(0) })
+      queue.push({ partition, nextOffset, bytes: new Uint8Array(0), isGap: false })
     push(0, 1)
     push(0, 2)
     push(1, 1)

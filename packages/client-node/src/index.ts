@@ -1,20 +1,27 @@
 /** The Millrace SDK for Node. */
-export { connect } from './connect.ts'
+export { connect, type ConnectOptions } from './connect.ts'
 export { loadNodePlatform } from './node-platform.ts'
+export { nodeTransport } from './node-transport.ts'
 export { tcpTransport } from './tcp-transport.ts'
+export type { TlsOptions } from './tls-options.ts'
+export { tlsTransport } from './tls-transport.ts'
+export { webSocketTransport } from './websocket-transport.ts'
 export {
   type AbortOptions,
   type Admin,
   type AlterTopicOptions,
+  type AuthOptions,
   type Authenticator,
+  type CertificateAuth,
   type Client,
   type ClientEvents,
   type ClientStatus,
   type CodecName,
-  type ConnectOptions,
   type ConsumeFrom,
   type ConsumeOptions,
   type Consumer,
+  type ConsumerEvents,
+  type ConsumerGapEvent,
   type CreateTopicOptions,
   type DeleteTopicOptions,
   type FetchOptions,
@@ -27,7 +34,9 @@ export {
   type MessageEnvelope,
   type MessageHeaders,
   type OffsetMoment,
+  type PartitionEarliest,
   type Partitioner,
+  type PasswordAuth,
   type PayloadCodec,
   type Producer,
   type CompressionName,
@@ -37,6 +46,8 @@ export {
   type ProducerMessage,
   type ProducerOptions,
   type ProduceResult,
+  type ReconnectOptions,
+  type TokenAuth,
   type WaitOptions,
 } from '@millrace/client-core'
 export { BrokerError, type ErrorCode, isBrokerError } from '@millrace/codec'

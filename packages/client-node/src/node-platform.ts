@@ -1,8 +1,10 @@
-/** Clock, timers, dice and compression of Node. */
+/** Clock, timers, dice, cryptography and compression of Node. */
 import type { Platform } from '@millrace/client-core'
 import { createCompression } from '@millrace/compression'
+import { nodeCrypto } from './node-crypto.ts'
 
 const base: Platform = {
+  crypto: nodeCrypto,
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   setTimer: (run, delayMs) => {

@@ -94,7 +94,7 @@ describe('connect', () => {
 
   it('tells of a connection that breaks', async () => {
     const broker = await track(listenPolite())
-    const client = await connect(broker.url)
+    const client = await connect(broker.url, { reconnect: false })
     const waiting = client.admin.listTopics().catch((error: unknown) => error)
     broker.sockets[0]?.resetAndDestroy()
     await expect(waiting).resolves.toMatchObject({ code: 'ERR_CONNECTION_LOST' })
@@ -103,7 +103,7 @@ describe('connect', () => {
 
   it('tells of a broker that ends the stream without a word', async () => {
     const broker = await track(listenPolite())
-    const client = await connect(broker.url)
+    const client = await connect(broker.url, { reconnect: false })
     broker.sockets[0]?.end()
     await expect(client.closed).resolves.toMatchObject({
       message: 'the connection was lost: the broker ended it',

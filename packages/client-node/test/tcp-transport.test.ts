@@ -16,7 +16,7 @@ const open = async (): Promise<Pair> => {
   const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
   const received: Buffer[] = []
   const { port } = server.address() as AddressInfo
-  const address = { host: '127.0.0.1', port, url: '' }
+  const address = { scheme: 'millrace' as const, host: '127.0.0.1', port, path: '', url: '' }
   let onDrain: () => void = () => undefined
   let onClose: (error: Error | undefined) => void = () => undefined
   const drained = new Promise<void>((resolve) => (onDrain = resolve))
@@ -107,7 +107,7 @@ describe('a TCP link', () => {
 
   it('does not open when the signal was aborted before', async () => {
     const { port } = server.address() as AddressInfo
-    const address = { host: '127.0.0.1', port, url: '' }
+    const address = { scheme: 'millrace' as const, host: '127.0.0.1', port, path: '', url: '' }
     const handlers = { onData: jest.fn(), onDrain: jest.fn(), onClose: jest.fn() }
     const signal = AbortSignal.abort(new Error('no'))
     await expect(tcpTransport.connect(address, handlers, signal)).rejects.toThrow('no')

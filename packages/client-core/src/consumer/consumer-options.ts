@@ -28,6 +28,12 @@ export interface ConsumeOptions<T> {
   readonly deliveryBytesMax?: number
   /** Check the CRC-32C of every batch. Default: true. */
   readonly verifyChecksums?: boolean
+  /**
+   * Messages that were to come next are gone, by retention, deletion or damage: `continue` behind
+   * them, with a `gap` event; or `throw`, ERR_OFFSET_OUT_OF_RANGE or ERR_DATA_CORRUPT. Default:
+   * `continue`. Not for the place where the program begins: that it chose itself.
+   */
+  readonly onGap?: 'continue' | 'throw'
   /** Create the topic if it is missing, where the broker allows it. Default: as `follow`. */
   readonly createTopic?: boolean
   /** Ends the iteration with ERR_ABORTED. To end it without an error, `break` or `close()`. */
@@ -42,6 +48,7 @@ export interface ResolvedConsumeOptions<T> {
   readonly creditBytes: number
   readonly deliveryBytesMax: number
   readonly verifyChecksums: boolean
+  readonly onGap: 'continue' | 'throw'
   readonly createTopic: boolean
   readonly signal: AbortSignal | undefined
 }
@@ -63,6 +70,11 @@ const resolveFrom = (from: ConsumeFrom): SubscribeFrom => {
   throw invalidArgument('from', "give 'start', 'end', an offset, a Date or { offsets }")
 }
 
+const resolveOnGap = (onGap: 'continue' | 'throw'): 'continue' | 'throw' => {
+  if (onGap === 'continue' || onGap === 'throw') return onGap
+  throw invalidArgument('onGap', `'${String(onGap)}' is not one of continue, throw`)
+}
+
 export const resolveConsumeOptions = <T>(options: ConsumeOptions<T>): ResolvedConsumeOptions<T> => {
   const { follow = true, creditBytes = limits.CREDIT_BYTES_DEFAULT } = options
   const creditRange = [limits.CREDIT_BYTES_MIN, limits.CREDIT_BYTES_MAX] as const
@@ -77,6 +89,7 @@ export const resolveConsumeOptions = <T>(options: ConsumeOptions<T>): ResolvedCo
     creditBytes: checkInteger('creditBytes', creditBytes, ...creditRange),
     deliveryBytesMax: checkInteger('deliveryBytesMax', deliveryBytesMax, 1, deliveryMax),
     verifyChecksums: options.verifyChecksums ?? true,
+    onGap: resolveOnGap(options.onGap ?? 'continue'),
     createTopic: options.createTopic ?? follow,
     signal: options.signal,
   }

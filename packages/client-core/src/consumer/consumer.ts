@@ -4,8 +4,9 @@
  */
 import { type BrokerError, isBrokerError } from '@millrace/codec'
 import { Opcode, type Subscribed, decodeOffsetsListed, encodeListOffsets } from '@millrace/protocol'
+import { Emitter, type Listener } from '../emitter.ts'
 import { abortedError, asBrokerError } from '../errors.ts'
-import type { BrokerSession } from '../session/broker-session.ts'
+import type { BrokerSession, LiveConnection } from '../session/broker-session.ts'
 import { type WaitOptions, Waiters, abortable } from '../wait.ts'
 import {
   type ConsumeOptions,
@@ -15,7 +16,17 @@ import {
 import type { Message } from './message.ts'
 import { MessageFeed } from './message-feed.ts'
 import { QueuedIterator } from './queued-iterator.ts'
-import { Subscription } from './subscription.ts'
+import { type Gap, Subscription } from './subscription.ts'
+
+export interface ConsumerEvents {
+  /** Messages that cannot be delivered; with `onGap: 'throw'` the iteration throws instead. */
+  gap: ConsumerGapEvent
+}
+
+export interface ConsumerGapEvent extends Gap {
+  /** Why: ERR_OFFSET_OUT_OF_RANGE, they were removed; ERR_DATA_CORRUPT, they are damaged. */
+  readonly error: BrokerError
+}
 
 export class Consumer<T> implements AsyncIterable<Message<T>, undefined> {
   readonly topic: string
@@ -25,6 +36,7 @@ export class Consumer<T> implements AsyncIterable<Message<T>, undefined> {
   readonly #arrivals = new Waiters()
   readonly #subscription: Subscription
   readonly #feed: MessageFeed<T>
+  readonly #emitter = new Emitter<ConsumerEvents>()
   #starting: Promise<void> | undefined
   #isClosed = false
   #failure: BrokerError | undefined
@@ -60,8 +72,9 @@ export class Consumer<T> implements AsyncIterable<Message<T>, undefined> {
   }
 
   /**
-   * The messages, in order within each partition. Leaving the loop unsubscribes. Throws
-   * ERR_CONNECTION_LOST, ERR_BATCH_CHECKSUM, ERR_TOPIC_DELETED, ERR_ABORTED.
+   * The messages, in order within each partition, also across connections: each once. Leaving the
+   * loop unsubscribes. Throws ERR_BATCH_CHECKSUM, ERR_TOPIC_DELETED, ERR_ABORTED, and when the client
+   * is over why it is, ERR_CONNECTION_LOST for example.
    */
   [Symbol.asyncIterator](): QueuedIterator<Message<T>> {
     return new QueuedIterator({
@@ -103,9 +116,30 @@ export class Consumer<T> implements AsyncIterable<Message<T>, undefined> {
     return this.close()
   }
 
+  /** Listens; the returned function stops it. */
+  on<Name extends keyof ConsumerEvents>(
+    name: Name,
+    listener: Listener<ConsumerEvents[Name]>,
+  ): () => void {
+    return this.#emitter.on(name, listener)
+  }
+
+  /** @internal The client is over. */
+  onSessionEnd(error: BrokerError): void {
+    this.#subscription.fail(error)
+    this.#arrivals.resolveAll()
+  }
+
   #makeSubscription(): Subscription {
-    const wake = (): void => this.#arrivals.resolveAll()
-    return new Subscription(this.#session, this.topic, this.#options as never, wake)
+    return new Subscription(this.#session, this.topic, this.#options as never, {
+      onChange: () => this.#arrivals.resolveAll(),
+      onGap: (gap, error) => this.#reportGap({ ...gap, error }),
+    })
+  }
+
+  /** Not from inside a frame: a listener that throws must not end the connection. */
+  #reportGap(event: ConsumerGapEvent): void {
+    this.#session.platform.defer(() => this.#emitter.emit('gap', event))
   }
 
   #listenToSignal(): void {
@@ -140,14 +174,22 @@ export class Consumer<T> implements AsyncIterable<Message<T>, undefined> {
 
   async #subscribeOrCreate(): Promise<Subscribed> {
     try {
-      return await this.#subscription.subscribe()
+      return await this.#subscribeOnce()
     } catch (error) {
       const isMissing = isBrokerError(error) && error.code === 'ERR_TOPIC_NOT_FOUND'
       const mayCreate = this.#options.createTopic && this.#session.connected.autoCreateTopics
       if (!isMissing || !mayCreate) throw error
     }
-    await this.#session.topics.open(this.topic, true)
-    return this.#subscription.subscribe()
+    const { signal } = this.#options
+    const open = (live: LiveConnection): Promise<unknown> => live.topics.open(this.topic, true)
+    await this.#session.repeat(open, { signal, isSafe: true })
+    return this.#subscribeOnce()
+  }
+
+  #subscribeOnce(): Promise<Subscribed> {
+    const { signal } = this.#options
+    const run = (live: LiveConnection): Promise<Subscribed> => this.#subscription.subscribe(live)
+    return this.#session.repeat(run, { signal, isSafe: true })
   }
 
   async #listEndOffsets(): Promise<ReadonlyMap<number, number>> {
@@ -155,6 +197,7 @@ export class Consumer<T> implements AsyncIterable<Message<T>, undefined> {
     const body = encodeListOffsets({ topic: this.topic, partitions, at: 'latest' })
     const { offsets } = await this.#session.call(Opcode.LIST_OFFSETS, body, decodeOffsetsListed, {
       signal,
+      isSafe: true,
     })
     return new Map(offsets.map(({ partition, highWatermark }) => [partition, highWatermark]))
   }

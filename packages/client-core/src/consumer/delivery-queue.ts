@@ -9,6 +9,8 @@ export interface Delivery {
   readonly bytes: Uint8Array
   /** Where the partition goes on after it. */
   nextOffset: number
+  /** It stands for messages that cannot be delivered. */
+  readonly isGap: boolean
 }
 
 export class DeliveryQueue {

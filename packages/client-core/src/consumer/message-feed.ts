@@ -128,7 +128,9 @@ export class MessageFeed<T> {
     this.#messages = []
     this.#index = 0
     const before = this.#positions.get(delivery.partition) ?? 0
-    this.#positions.set(delivery.partition, Math.max(before, delivery.nextOffset))
+    // Where the end of a partition was lost, the next message has a lower offset.
+    const next = delivery.isGap ? delivery.nextOffset : Math.max(before, delivery.nextOffset)
+    this.#positions.set(delivery.partition, next)
     this.#subscription.giveBack(delivery.bytes.length)
   }
 }

@@ -8,12 +8,13 @@ import { Opcode, writeProduceHead } from '@millrace/protocol'
 import { asBrokerError } from '../errors.ts'
 import { TURN_BYTES_MAX } from '../limits.ts'
 import type { Platform } from '../platform.ts'
-import type { BrokerSession } from '../session/broker-session.ts'
+import type { BrokerSession, LiveConnection } from '../session/broker-session.ts'
 import type { TurnTask } from '../session/connection.ts'
 import type { MessageFields } from './message-fields.ts'
 import type { FlushToken, OutgoingBatch, SendWaiter } from './outgoing-batch.ts'
 import { type PipelineHost, PartitionPipeline, estimateRecordBytes } from './partition-pipeline.ts'
 import { StickyPartition, checkPartition, keyedPartition } from './partitioner.ts'
+import type { IdentitySource, ProducerIdentity } from './producer-identity.ts'
 import type { ResolvedProducerOptions } from './producer-options.ts'
 
 export interface AccumulatorListener {
@@ -23,6 +24,8 @@ export interface AccumulatorListener {
   onUnheard(error: BrokerError, partition: number, messageCount: number): void
   /** The handle is no longer good: open the topic again, then call `open`. */
   onStaleHandle(stale: TopicOpened): void
+  /** The number is not to be used any more: ask for another, then call `onIdentity`. */
+  onIdentityNeeded(): void
 }
 
 export class Accumulator<T> implements PipelineHost, TurnTask {
@@ -31,11 +34,15 @@ export class Accumulator<T> implements PipelineHost, TurnTask {
   readonly inFlightBatchesMax: number
   readonly deliveryTimeoutMs: number
   readonly wantsAnswers: boolean
+  readonly isIdempotent: boolean
+  readonly #identities: IdentitySource
   readonly #session: BrokerSession
   readonly #options: ResolvedProducerOptions<T>
   readonly #listener: AccumulatorListener
   readonly #pipelines: (PartitionPipeline | undefined)[] = []
+  #live: LiveConnection | undefined
   #opened: TopicOpened | undefined
+  #topicId: number | undefined
   #partitionCount = 0
   #sticky: StickyPartition | undefined
   #scheduled: PartitionPipeline[] = []
@@ -51,8 +58,11 @@ export class Accumulator<T> implements PipelineHost, TurnTask {
     session: BrokerSession,
     topic: string,
     options: ResolvedProducerOptions<T>,
+    identities: IdentitySource,
     listener: AccumulatorListener,
   ) {
+    this.#identities = identities
+    this.isIdempotent = options.isIdempotent
     this.#session = session
     this.#options = options
     this.#listener = listener
@@ -71,8 +81,18 @@ export class Accumulator<T> implements PipelineHost, TurnTask {
     return this.#batchBytesMax
   }
 
+  /** The partitions are known: messages may come, also while there is no connection. */
   get isOpen(): boolean {
+    return this.#partitionCount > 0
+  }
+
+  /** What there is may go out. */
+  get isSendable(): boolean {
     return this.#opened !== undefined
+  }
+
+  get mayResume(): boolean {
+    return this.#session.mayResume
   }
 
   /** Bytes accepted and not settled. */
@@ -90,25 +110,56 @@ export class Accumulator<T> implements PipelineHost, TurnTask {
     return this.#turnBytes >= TURN_BYTES_MAX
   }
 
-  /** Also after a stale handle; the partitions may be others then. */
-  open(opened: TopicOpened): void {
+  /** Also after a stale handle, and on every new connection; the partitions may be others then. */
+  open(opened: TopicOpened, live: LiveConnection): void {
+    this.#noteTopic(opened)
+    this.#live = live
     this.#opened = opened
     this.#partitionCount = opened.partitions
     this.#sticky ??= new StickyPartition(this.platform.random(), opened.partitions)
     if (this.#sticky.current >= opened.partitions) this.#sticky.advance(opened.partitions)
     this.#batchBytesMax = Math.min(
       opened.batchBytesMax,
-      this.#session.connected.batchBytesMax,
-      this.#session.connection.limits.bodyBytesMax - PRODUCE_HEAD_BYTES,
+      live.connected.batchBytesMax,
+      live.connection.limits.bodyBytesMax - PRODUCE_HEAD_BYTES,
     )
     this.#batchBytesTarget = Math.min(this.#options.batchBytesMax, this.#batchBytesMax)
     for (const pipeline of this.#pipelines) if (pipeline !== undefined) this.schedule(pipeline)
+  }
+
+  /** The connection takes nothing new. What comes now waits for the next one. */
+  onDown(): void {
+    this.#live = undefined
+    this.#opened = undefined
+    this.#isTurnTask = false
+    for (const pipeline of this.#pipelines) pipeline?.onDown()
+  }
+
+  onIdentity(): void {
+    for (const pipeline of this.#pipelines) if (pipeline !== undefined) this.schedule(pipeline)
+  }
+
+  identityOtherThan(old: ProducerIdentity | undefined): ProducerIdentity | undefined {
+    if (old !== undefined) this.#identities.discard(old)
+    const { current } = this.#identities
+    if (current === undefined) this.#listener.onIdentityNeeded()
+    return current
+  }
+
+  /** While nothing can be sent: fails what waited too long. The earliest deadline of the rest. */
+  expire(nowMs: number): number {
+    let earliestMs = Infinity
+    for (const pipeline of this.#pipelines) {
+      if (pipeline !== undefined) earliestMs = Math.min(earliestMs, pipeline.expire(nowMs))
+    }
+    return earliestMs
   }
 
   /** Throws when the message cannot be sent; nothing of it is kept then. */
   append(fields: MessageFields<T>, waiter: SendWaiter | undefined): void {
     const estimate = estimateRecordBytes(fields.key, fields.value, fields.headers)
     const pipeline = this.#choose(fields, estimate)
+    if (!this.isSendable) pipeline.sealIfOld()
     if (!pipeline.fits(estimate)) pipeline.seal()
     const { timestamp, key, value, headers } = fields
     pipeline.append(timestamp, key, value, headers, waiter)
@@ -148,8 +199,9 @@ export class Accumulator<T> implements PipelineHost, TurnTask {
 
   transmit(partition: number, batch: OutgoingBatch): void {
     const opened = this.#opened as TopicOpened
+    const { connection } = this.#live as LiveConnection
     const head = new Uint8Array(PRODUCE_HEAD_BYTES)
-    const { connection, options } = this.#session
+    const { options } = this.#session
     try {
       checkPartition(partition, this.#partitionCount)
       writeProduceHead(head, 0, opened.handle, partition, this.#options.durability)
@@ -170,7 +222,9 @@ export class Accumulator<T> implements PipelineHost, TurnTask {
     this.#scheduled.push(pipeline)
     if (this.#isTurnTask) return
     this.#isTurnTask = true
-    this.#session.connection.atTurnEnd(this)
+    // Without a connection the turn ends all the same: there may be room for more.
+    if (this.#live?.connection.isOpen === true) this.#live.connection.atTurnEnd(this)
+    else this.platform.defer(() => this.onTurnEnd())
   }
 
   onTurnEnd(): void {
@@ -216,6 +270,14 @@ export class Accumulator<T> implements PipelineHost, TurnTask {
     if (error.code !== 'ERR_STALE_HANDLE' || stale === undefined) return
     this.#opened = undefined
     this.#listener.onStaleHandle(stale)
+  }
+
+  /** Created again under the old name, it holds nothing of what was sent. */
+  #noteTopic({ id }: TopicOpened): void {
+    const known = this.#topicId
+    this.#topicId = id ?? known
+    if (known === undefined || id === undefined || known === id) return
+    for (const pipeline of this.#pipelines) pipeline?.onTopicNew()
   }
 
   #choose(fields: MessageFields<T>, estimate: number): PartitionPipeline {

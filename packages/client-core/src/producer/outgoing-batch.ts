@@ -2,7 +2,7 @@
  * One sealed batch on its way: it waits for its own answer, so that a request needs no promise. The
  * promises in it are those that `send` handed out; `write` leaves none.
  */
-import type { BrokerError } from '@millrace/codec'
+import { type BrokerError, type ProducerStamp, stampBatch } from '@millrace/codec'
 import { createProduced, decodeProduced, type Produced } from '@millrace/protocol'
 import type { AnswerSink } from '../session/request-map.ts'
 import type { ProduceResult } from './producer-message.ts'
@@ -27,12 +27,19 @@ export interface BatchOwner {
 
 export type BatchState = 'waiting' | 'inFlight' | 'failed' | 'settled'
 
+/** What a batch is made of. */
+export interface BatchContent {
+  readonly bytes: Uint8Array
+  /** Its size before compression: what it counts for while it waits. */
+  readonly bufferedBytes: number
+  readonly stamp: ProducerStamp | undefined
+  readonly deadlineMs: number
+}
+
 export class OutgoingBatch implements AnswerSink {
   readonly #owner: BatchOwner
   readonly #produced: Produced
   readonly count: number
-  readonly bytes: Uint8Array
-  /** What it counts for while it waits: its size before compression. */
   readonly bufferedBytes: number
   readonly deadlineMs: number
   /** By position in the batch; empty when every message came through `write`. */
@@ -42,26 +49,46 @@ export class OutgoingBatch implements AnswerSink {
   state: BatchState
   attempt: number
   failure: BrokerError | undefined
+  /** An attempt got no answer, and none since has shown that it is not stored. */
+  isUnknown: boolean
+  /** Its sequence is its own: it was sent under it, or will be next. */
+  isAssigned: boolean
+  #bytes: Uint8Array
+  #stamp: ProducerStamp | undefined
 
-  constructor(
-    owner: BatchOwner,
-    bytes: Uint8Array,
-    bufferedBytes: number,
-    draft: BatchDraft,
-    deadlineMs: number,
-  ) {
-    this.bufferedBytes = bufferedBytes
+  constructor(owner: BatchOwner, content: BatchContent, draft: BatchDraft) {
     this.#owner = owner
     this.#produced = createProduced()
+    this.#bytes = content.bytes
+    this.#stamp = content.stamp
+    this.bufferedBytes = content.bufferedBytes
+    this.deadlineMs = content.deadlineMs
     this.count = draft.count
-    this.bytes = bytes
-    this.deadlineMs = deadlineMs
     this.waiters = draft.waiters
     this.timestamps = draft.timestamps
     this.flushTokens = draft.flushTokens
     this.state = 'waiting'
     this.attempt = 0
     this.failure = undefined
+    this.isUnknown = false
+    this.isAssigned = false
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes
+  }
+
+  /** A copy once it was sent: the bytes of that attempt may still wait in a socket. */
+  restamp(stamp: ProducerStamp): void {
+    const old = this.#stamp
+    const isSame =
+      old?.producerId === stamp.producerId &&
+      old.producerEpoch === stamp.producerEpoch &&
+      old.baseSequence === stamp.baseSequence
+    if (isSame) return
+    if (this.attempt > 0) this.#bytes = new Uint8Array(this.#bytes)
+    stampBatch(this.#bytes, stamp)
+    this.#stamp = stamp
   }
 
   onAnswer(body: Uint8Array): void {
@@ -97,6 +124,8 @@ export class OutgoingBatch implements AnswerSink {
 /** What gathers beside the bytes of the open batch. */
 export interface BatchDraft {
   count: number
+  /** When its first message came, by the monotonic clock. */
+  sinceMs: number
   waiters: (SendWaiter | undefined)[]
   timestamps: number[]
   flushTokens: FlushToken[]
@@ -104,6 +133,7 @@ export interface BatchDraft {
 
 export const createDraft = (): BatchDraft => ({
   count: 0,
+  sinceMs: 0,
   waiters: [],
   timestamps: [],
   flushTokens: [],

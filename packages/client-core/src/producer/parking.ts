@@ -3,7 +3,7 @@
  * them may stand a `flush`: it concerns what is before it.
  */
 import { BrokerError, RingQueue } from '@millrace/codec'
-import { PARKED_MESSAGES_MAX } from '../limits.ts'
+import { PARKED_BYTES_MAX, PARKED_MESSAGES_MAX } from '../limits.ts'
 import { type MessageFields, keepFields } from './message-fields.ts'
 import type { SendWaiter } from './outgoing-batch.ts'
 
@@ -15,6 +15,8 @@ export interface ParkedWaiter extends SendWaiter {
 export interface ParkedMessage<T> {
   readonly fields: MessageFields<T>
   readonly waiter: ParkedWaiter | undefined
+  /** By the monotonic clock. */
+  readonly sinceMs: number
 }
 
 type Parked<T> = ParkedMessage<T> | (() => void)
@@ -34,18 +36,33 @@ export class Parking<T> {
     return this.#bytes
   }
 
-  add(fields: MessageFields<T>, waiter: ParkedWaiter | undefined): void {
+  add(fields: MessageFields<T>, waiter: ParkedWaiter | undefined, nowMs: number): void {
     if (this.#queue.length >= PARKED_MESSAGES_MAX) {
       const what = 'messages waiting to be sent: await some of the promises of send()'
       throw new BrokerError('ERR_LIMIT_EXCEEDED', [PARKED_MESSAGES_MAX, what])
     }
-    this.#bytes += bytesOf(fields)
-    this.#queue.push({ fields: keepFields(fields), waiter })
+    const bytes = bytesOf(fields)
+    if (this.#bytes + bytes > PARKED_BYTES_MAX) {
+      const what = 'bytes waiting to be sent: await some of the promises of send()'
+      throw new BrokerError('ERR_LIMIT_EXCEEDED', [PARKED_BYTES_MAX, what])
+    }
+    this.#bytes += bytes
+    this.#queue.push({ fields: keepFields(fields), waiter, sinceMs: nowMs })
   }
 
   /** Calls `run` when everything before it has left. */
   addMark(run: () => void): void {
     this.#queue.push(run)
+  }
+
+  /** When the next message came; marks in front of it are called. */
+  oldestMs(): number | undefined {
+    for (;;) {
+      const first = this.#queue.peekAt(0)
+      if (typeof first !== 'function') return first?.sinceMs
+      this.#queue.shift()
+      first()
+    }
   }
 
   /** The next message; marks in front of it are called. */

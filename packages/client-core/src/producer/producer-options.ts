@@ -32,7 +32,16 @@ export interface ProducerOptions<T> {
   readonly inFlightBatchesMax?: number
   /** Bytes not acknowledged yet, before `send` waits and `write` returns false. Default: 32 MiB. */
   readonly bufferedBytesMax?: number
-  /** How long a batch is sent again after retriable failures, in ms. Default: 120,000. */
+  /**
+   * The broker recognises what it is sent twice, so that nothing is stored twice or lost when an
+   * answer is. Without it what got no answer is sent again and may be stored twice. Default: true,
+   * false with durability `none`.
+   */
+  readonly idempotent?: boolean
+  /**
+   * How long a message is tried, in ms, also while there is no connection; then it fails.
+   * Default: 120,000.
+   */
   readonly deliveryTimeoutMs?: number
   /** Default: `topic`. */
   readonly durability?: ProducerDurability
@@ -56,6 +65,7 @@ export interface ResolvedProducerOptions<T> {
   readonly bufferedBytesMax: number
   readonly deliveryTimeoutMs: number
   readonly durability: WantedDurability
+  readonly isIdempotent: boolean
   /** As in the batch's attributes; 0 for none. */
   readonly compressionCodec: number
   readonly headers: readonly RecordHeader[]
@@ -71,6 +81,15 @@ const wantedByName: Readonly<Record<ProducerDurability, WantedDurability>> = {
 const resolveDurability = (name: ProducerDurability): WantedDurability => {
   if (Object.hasOwn(wantedByName, name)) return wantedByName[name]
   throw invalidArgument('durability', `'${name}' is not one of topic, memory, none`)
+}
+
+const resolveIdempotent = (
+  idempotent: boolean | undefined,
+  durability: ProducerDurability | undefined,
+): boolean => {
+  if (durability !== 'none') return idempotent ?? true
+  if (idempotent !== true) return false
+  throw invalidArgument('idempotent', 'with durability none nothing is ever sent again')
 }
 
 type NumberOptions = Pick<
@@ -123,6 +142,7 @@ export const resolveProducerOptions = <T>(
   codec: resolveCodec(options.codec),
   partitioner: options.partitioner,
   durability: resolveDurability(options.durability ?? 'topic'),
+  isIdempotent: resolveIdempotent(options.idempotent, options.durability),
   headers: options.headers === undefined ? [] : toRecordHeaders(options.headers),
   compressionCodec: resolveCompression(options.compression ?? 'none', ['none', ...available]),
   createTopic: options.createTopic ?? true,

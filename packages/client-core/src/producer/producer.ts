@@ -4,15 +4,22 @@
  */
 import { BrokerError } from '@millrace/codec'
 import type { TopicOpened } from '@millrace/protocol'
+import { backoffMs } from '../backoff.ts'
 import { Emitter, type Listener } from '../emitter.ts'
 import { abortedError, asBrokerError, closedError } from '../errors.ts'
-import { BUFFERED_BYTES_FACTOR_MAX } from '../limits.ts'
-import { type BrokerSession, codecsOf } from '../session/broker-session.ts'
+import { BUFFERED_BYTES_FACTOR_MAX, RETRY_CEILING_MS, RETRY_INITIAL_MS } from '../limits.ts'
+import {
+  type BrokerSession,
+  type LiveConnection,
+  type SessionListener,
+  codecsOf,
+} from '../session/broker-session.ts'
 import { type WaitOptions, Waiters, abortable } from '../wait.ts'
 import { Accumulator, type AccumulatorListener } from './accumulator.ts'
 import { FieldEncoder, type MessageFields } from './message-fields.ts'
 import type { FlushToken } from './outgoing-batch.ts'
-import { type ParkedWaiter, Parking } from './parking.ts'
+import { type ParkedMessage, type ParkedWaiter, Parking } from './parking.ts'
+import { IdentitySource } from './producer-identity.ts'
 import type { ProduceResult, ProducerMessage } from './producer-message.ts'
 import {
   type ProducerOptions,
@@ -32,18 +39,24 @@ export interface ProducerEvents {
   error: ProducerErrorEvent
 }
 
-export class Producer<T> implements AccumulatorListener {
+export class Producer<T> implements AccumulatorListener, SessionListener {
   /** The topic that every message goes to. */
   readonly topic: string
   readonly #session: BrokerSession
   readonly #options: ResolvedProducerOptions<T>
   readonly #encoder: FieldEncoder<T>
+  readonly #identities: IdentitySource
   readonly #accumulator: Accumulator<T>
   readonly #parking = new Parking<T>()
   readonly #roomWaiters = new Waiters()
   readonly #emitter = new Emitter<ProducerEvents>()
   readonly #onClosed: (producer: Producer<T>) => void
   #isOpening = false
+  /** Something waits for the topic to be open: the next connection opens it. */
+  #wantsOpen = false
+  #openAttempt = 0
+  #cancelRetry: (() => void) | undefined
+  #cancelExpiry: (() => void) | undefined
   /** Why nothing is taken any more. */
   #end: BrokerError | undefined
   #isClosing = false
@@ -61,8 +74,10 @@ export class Producer<T> implements AccumulatorListener {
     this.#options = resolveProducerOptions(options, codecsOf(session))
     this.topic = topic
     this.#encoder = new FieldEncoder(session.platform, this.#options)
-    this.#accumulator = new Accumulator(session, topic, this.#options, this)
+    this.#identities = new IdentitySource(session.options.requestTimeoutMs)
+    this.#accumulator = new Accumulator(session, topic, this.#options, this.#identities, this)
     this.#onClosed = onClosed
+    session.addListener(this)
   }
 
   /** Bytes accepted by `send` and `write` that are not acknowledged yet. */
@@ -74,9 +89,10 @@ export class Producer<T> implements AccumulatorListener {
    * Sends one message; resolves with its offset when it is as durable as the producer asked for.
    * Waits while `bufferedBytesMax` bytes are on their way. What the message holds is copied at once.
    *
-   * Rejects with ERR_BATCH_TOO_LARGE, ERR_INVALID_ARGUMENT, ERR_TOPIC_NOT_FOUND, ERR_STORAGE_FULL;
-   * with ERR_TIMED_OUT or ERR_CONNECTION_LOST the message may or may not have been stored; so it is
-   * after an abort, unless it still waited for room.
+   * A lost connection is waited for, up to `deliveryTimeoutMs`. Rejects with ERR_BATCH_TOO_LARGE,
+   * ERR_INVALID_ARGUMENT, ERR_TOPIC_NOT_FOUND, ERR_STORAGE_FULL. With ERR_TIMED_OUT,
+   * ERR_CONNECTION_LOST or ERR_UNKNOWN_PRODUCER the message may have been stored, and the text says
+   * so; so it is after an abort, unless it still waited for room.
    */
   send(message: ProducerMessage<T>, options: WaitOptions = {}): Promise<ProduceResult> {
     const { signal } = options
@@ -166,6 +182,9 @@ export class Producer<T> implements AccumulatorListener {
   stop(error: BrokerError): void {
     if (this.#end !== undefined) return
     this.#end = error
+    this.#session.removeListener(this)
+    this.#cancelRetry?.()
+    this.#cancelExpiry?.()
     this.#rejectParked(error)
     this.#accumulator.failUnsent(error)
     this.#roomWaiters.rejectAll(error)
@@ -199,8 +218,25 @@ export class Producer<T> implements AccumulatorListener {
 
   /** @internal */
   onStaleHandle(stale: TopicOpened): void {
-    this.#isOpening = true
     void this.#reopen(stale)
+  }
+
+  /** @internal */
+  onIdentityNeeded(): void {
+    this.#openIfNeeded(true)
+  }
+
+  /** @internal */
+  onUp(): void {
+    this.#openAttempt = 0
+    if (this.#wantsOpen || this.#accumulator.isOpen) this.#openIfNeeded()
+  }
+
+  /** @internal */
+  onDown(): void {
+    this.#cancelRetry?.()
+    this.#accumulator.onDown()
+    this.#watchExpiry()
   }
 
   get #hasRoom(): boolean {
@@ -226,8 +262,9 @@ export class Producer<T> implements AccumulatorListener {
       this.#parking.count > 0 ||
       (waiter !== undefined && accumulator.isOverfull)
     if (!mustPark) return accumulator.append(fields, waiter)
-    this.#parking.add(fields, waiter)
+    this.#parking.add(fields, waiter, this.#session.platform.monotonicMs())
     this.#openIfNeeded()
+    if (!accumulator.isSendable) this.#watchExpiry()
   }
 
   #appendParked(fields: MessageFields<T>, waiter: ParkedWaiter | undefined): void {
@@ -277,35 +314,92 @@ export class Producer<T> implements AccumulatorListener {
     if (token.remaining === 0) resolve()
   }
 
-  #openIfNeeded(): void {
-    if (this.#accumulator.isOpen || this.#isOpening) return
-    this.#isOpening = true
-    void this.#open(this.#options.createTopic)
+  #openIfNeeded(isForced = false): void {
+    if ((this.#accumulator.isSendable && !isForced) || this.#isOpening) return
+    this.#wantsOpen = true
+    const { live } = this.#session
+    if (live !== undefined) void this.#open(live)
+  }
+
+  /** A topic that was deleted is not created again behind its owner's back. */
+  get #mayCreate(): boolean {
+    return this.#options.createTopic && !this.#accumulator.isOpen
   }
 
   /** Never rejects: who waits is told through its own promise. */
-  async #open(create: boolean): Promise<void> {
-    try {
-      const opened = await this.#session.topics.open(this.topic, create)
-      this.#isOpening = false
-      if (this.#end !== undefined) return
-      this.#accumulator.open(opened)
-      this.onRoom()
-    } catch (error) {
-      this.#isOpening = false
-      this.#failOpening(asBrokerError(error))
-    }
+  async #open(live: LiveConnection): Promise<void> {
+    this.#isOpening = true
+    const isIdempotent = this.#options.isIdempotent
+    const [topic, identity] = await Promise.allSettled([
+      live.topics.open(this.topic, this.#mayCreate),
+      isIdempotent ? this.#identities.fetch(live) : undefined,
+    ])
+    this.#isOpening = false
+    if (this.#end !== undefined) return
+    // Another connection took its place meanwhile.
+    if (this.#session.live !== live) return this.#openIfNeeded()
+    if (topic.status === 'rejected') return this.#failOpening(asBrokerError(topic.reason))
+    if (identity.status === 'rejected') return this.#failOpening(asBrokerError(identity.reason))
+    this.#onOpened(topic.value, live)
   }
 
-  /** A deleted topic is not created again behind its owner's back. */
+  #onOpened(opened: TopicOpened, live: LiveConnection): void {
+    this.#wantsOpen = false
+    this.#openAttempt = 0
+    this.#cancelExpiry?.()
+    this.#cancelExpiry = undefined
+    this.#accumulator.open(opened, live)
+    this.onRoom()
+  }
+
   async #reopen(stale: TopicOpened): Promise<void> {
-    await this.#session.topics.discard(stale)
-    await this.#open(false)
+    await this.#session.live?.topics.discard(stale)
+    if (this.#end === undefined) this.#openIfNeeded()
+  }
+
+  /** What may pass is tried again, as long as there is time for what waits. */
+  #retryOpening(): void {
+    const { platform } = this.#session
+    const options = { initialMs: RETRY_INITIAL_MS, ceilingMs: RETRY_CEILING_MS }
+    const delayMs = backoffMs(options, this.#openAttempt++, platform.random())
+    this.#cancelRetry = platform.setTimer(() => this.#openIfNeeded(), delayMs)
+    this.#watchExpiry()
+  }
+
+  /** While nothing can be sent, what waits too long fails. */
+  #watchExpiry(delayMs = this.#options.deliveryTimeoutMs): void {
+    if (this.#end !== undefined) return
+    const { platform } = this.#session
+    this.#cancelExpiry ??= platform.setTimer(() => this.#expire(), delayMs)
+  }
+
+  #expire(): void {
+    this.#cancelExpiry = undefined
+    const { deliveryTimeoutMs } = this.#options
+    const nowMs = this.#session.platform.monotonicMs()
+    let earliestMs = Math.min(this.#accumulator.expire(nowMs), nowMs + deliveryTimeoutMs)
+    for (;;) {
+      const sinceMs = this.#parking.oldestMs()
+      if (sinceMs === undefined) break
+      if (sinceMs + deliveryTimeoutMs > nowMs) {
+        earliestMs = Math.min(earliestMs, sinceMs + deliveryTimeoutMs)
+        break
+      }
+      const parked = this.#parking.take() as ParkedMessage<T>
+      this.#reject(
+        new BrokerError('ERR_TIMED_OUT', [deliveryTimeoutMs]),
+        parked.fields,
+        parked.waiter,
+      )
+    }
+    this.onRoom()
+    this.#watchExpiry(Math.max(1, earliestMs - nowMs))
   }
 
   /** The next message tries again: the topic may exist by then. */
   #failOpening(error: BrokerError): void {
-    if (this.#end !== undefined) return
+    if (error.retriable) return this.#retryOpening()
+    this.#wantsOpen = false
     this.#rejectParked(error)
     this.#accumulator.failUnsent(error)
     this.#roomWaiters.rejectAll(error)

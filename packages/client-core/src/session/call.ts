@@ -7,6 +7,12 @@ import type { AnswerSink } from './request-map.ts'
 export interface CallOptions {
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
+  /** Told when it failed: whether the broker may have done it all the same. */
+  readonly outcome?: CallOutcome | undefined
+}
+
+export interface CallOutcome {
+  isUnknown: boolean
 }
 
 /**
@@ -18,7 +24,7 @@ export const call = <T>(
   opcode: number,
   body: Uint8Array,
   decode: (body: Uint8Array, isOwned: boolean) => T,
-  { timeoutMs, signal }: CallOptions,
+  { timeoutMs, signal, outcome }: CallOptions,
 ): Promise<T> =>
   new Promise((resolve, reject) => {
     if (signal?.aborted === true) throw abortedError(signal)
@@ -28,7 +34,8 @@ export const call = <T>(
         resolve(decode(answer, isOwned))
         settle()
       },
-      onError: (error: BrokerError) => {
+      onError: (error: BrokerError, isUnknown: boolean) => {
+        if (outcome !== undefined) outcome.isUnknown = isUnknown
         reject(error)
         settle()
       },

@@ -24,6 +24,7 @@ import {
   isResponse,
   opcodeName,
   receivedError,
+  type SubscriptionEnd,
   splitBody,
 } from '@millrace/protocol'
 import { asBrokerError, closedError, connectionLost } from '../errors.ts'
@@ -39,7 +40,7 @@ export interface DeliverySink {
   /** The body is borrowed for the call unless `isOwned`. */
   onDeliver(body: Uint8Array, isOwned: boolean): void
   /** Nothing follows: the broker ended it, or the connection is lost. */
-  onEnd(error: BrokerError): void
+  onEnd(error: BrokerError, end: SubscriptionEnd | undefined): void
 }
 
 /** Something that has bytes to send when the turn ends and the link takes them. */
@@ -78,6 +79,8 @@ export class Connection {
   /** Resolves when it is over; undefined after an orderly close. */
   readonly closed: Promise<BrokerError | undefined>
   onGoAway: ((goAway: GoAway) => void) | undefined
+  /** Called first when it is over: before those who wait are told. */
+  onEnd: ((error: BrokerError | undefined) => void) | undefined
   readonly #platform: Platform
   readonly #decoder: FrameDecoder
   readonly #outbox = new Outbox()
@@ -90,6 +93,7 @@ export class Connection {
   #link: Link | undefined
   #state: State = 'handshaking'
   #isFlushScheduled = false
+  #isRetiring = false
   #closeReason: BrokerError | undefined
   #resolveClosed!: (reason: BrokerError | undefined) => void
 
@@ -199,6 +203,16 @@ export class Connection {
     await this.closed
   }
 
+  /** Takes nothing more; says CLOSE as soon as everything that was sent is answered. */
+  retire(): void {
+    if (this.#state !== 'ready' && this.#state !== 'goingAway') return
+    this.#state = 'goingAway'
+    this.#isRetiring = true
+    this.#waiting.clear()
+    this.#requests.failUnsent(new BrokerError('ERR_GOING_AWAY'))
+    this.#closeWhenAnswered()
+  }
+
   /** Ends it at once. Everybody who waits gets `error`. */
   fail(error: BrokerError): void {
     if (this.#state === 'closed') return
@@ -220,6 +234,10 @@ export class Connection {
     this.#transmit(Opcode.CLOSE, 0, correlation, [])
   }
 
+  #closeWhenAnswered(): void {
+    if (this.#state === 'goingAway' && this.#requests.sentCount === 0) this.#sayClose()
+  }
+
   #checkUsable(): void {
     if (this.#state === 'handshaking' || this.#state === 'ready') return
     if (this.#state === 'goingAway') throw new BrokerError('ERR_GOING_AWAY')
@@ -233,11 +251,12 @@ export class Connection {
     this.#outbox.clear()
     this.#waiting.clear()
     this.#turnTasks = []
+    this.onEnd?.(error)
     const reason = error ?? closedError('the connection')
     this.#requests.failAll(reason)
     const sinks = [...this.#deliveries.values()]
     this.#deliveries.clear()
-    for (const sink of sinks) sink.onEnd(reason)
+    for (const sink of sinks) sink.onEnd(reason, undefined)
     this.#resolveClosed(error)
   }
 
@@ -249,6 +268,7 @@ export class Connection {
   }
 
   #sendWaiting(): void {
+    if (this.#isRetiring) return this.#closeWhenAnswered()
     while (this.#requests.sentCount < this.#limits.inFlightCountMax) {
       const request = this.#waiting.shift()
       if (request === undefined) return
@@ -369,9 +389,9 @@ export class Connection {
 
   #onSubscriptionEnd(frame: Frame): void {
     const sink = this.#deliverySinkOf(frame)
-    const { code, message } = decodeSubscriptionEnd(frame.body)
+    const end = decodeSubscriptionEnd(frame.body)
     this.#deliveries.delete(frame.correlation)
-    sink.onEnd(receivedError(code, message))
+    sink.onEnd(receivedError(end.code, end.message), end)
   }
 
   #onGoAway(goAway: GoAway): void {

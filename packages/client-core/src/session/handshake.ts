@@ -6,27 +6,31 @@ import {
   HEARTBEAT_MS_MIN,
   Opcode,
   PROTOCOL_VERSIONS,
-  decodeAuthenticated,
   decodeConnected,
-  encodeAuthenticate,
   encodeConnect,
 } from '@millrace/protocol'
 import { invalidArgument } from '../errors.ts'
+import type { Authenticator } from '../auth/exchange.ts'
 import type { ResolvedOptions } from '../options.ts'
+import type { Platform } from '../platform.ts'
+import type { BrokerAddress } from '../transport.ts'
+import { answerChallenges } from './authenticate.ts'
 import { call } from './call.ts'
 import type { Connection } from './connection.ts'
 
 /** The package's own version; a test compares it with package.json. */
 export const CLIENT_VERSION = '0.1.0'
 
-const AUTHENTICATION_STEPS_MAX = 16
-
-const connectBody = (options: ResolvedOptions, codecs: readonly string[]): Uint8Array =>
+const connectBody = (
+  options: ResolvedOptions,
+  login: Authenticator | undefined,
+  codecs: readonly string[],
+): Uint8Array =>
   encodeConnect({
     versions: PROTOCOL_VERSIONS,
     namespace: options.namespace,
-    mechanism: options.authenticator?.mechanism ?? 'ANONYMOUS',
-    initial: options.authenticator?.initial,
+    mechanism: login?.mechanism ?? 'ANONYMOUS',
+    initial: login?.initial,
     client: { name: options.clientName, version: CLIENT_VERSION },
     features: [],
     codecs,
@@ -54,39 +58,48 @@ const accept = (connection: Connection, body: Uint8Array): Connected => {
   return connected
 }
 
-const authenticate = async (
-  connection: Connection,
-  options: ResolvedOptions,
-  first: Uint8Array | undefined,
-): Promise<void> => {
-  const { authenticator } = options
-  if (authenticator === undefined) throw new BrokerError('ERR_NOT_AUTHENTICATED')
-  let challenge = first
-  for (let step = 0; step < AUTHENTICATION_STEPS_MAX; step++) {
-    const response = authenticator.respond(challenge ?? new Uint8Array(0))
-    const body = encodeAuthenticate({ response })
-    const timeoutMs = options.connectTimeoutMs
-    const answer = await call(connection, Opcode.AUTHENTICATE, body, decodeAuthenticated, {
-      timeoutMs,
-    })
-    if (answer.authenticated) return
-    challenge = answer.challenge
-  }
-  throw new BrokerError('ERR_AUTHENTICATION_FAILED')
+/** What the handshake has to know beside the connection. */
+export interface HandshakeContext {
+  readonly options: ResolvedOptions
+  readonly platform: Platform
+  readonly address: BrokerAddress
 }
 
-/** Rejects with the broker's own error, or with why the connection ended. */
+export interface HandshakeResult {
+  readonly connected: Connected
+  /** How long the credentials are good for, when the broker says so. */
+  readonly expiresInMs: number | undefined
+}
+
+/** The broker's own error, or why the connection ended, is the rejection. */
 export const handshake = async (
   connection: Connection,
-  options: ResolvedOptions,
-  canInflate: boolean,
-): Promise<Connected> => {
-  const body = connectBody(options, canInflate ? Object.keys(compressionCodecs) : ['none'])
+  { options, platform, address }: HandshakeContext,
+): Promise<HandshakeResult> => {
   if (options.namespace === '') throw invalidArgument('namespace', 'it is empty')
+  const login = await options.credentials?.begin(address, platform)
+  const canInflate = platform.compression !== undefined
+  const codecs = canInflate ? Object.keys(compressionCodecs) : ['none']
+  const body = connectBody(options, login, codecs)
   const timeoutMs = options.connectTimeoutMs
   const decode = (answer: Uint8Array): Connected => accept(connection, answer)
   const connected = await call(connection, Opcode.CONNECT, body, decode, { timeoutMs })
-  if (!connected.authenticated) await authenticate(connection, options, connected.challenge)
+  const expiresInMs = await finish(connection, login, connected, timeoutMs)
   connection.establish()
-  return connected
+  return { connected, expiresInMs }
+}
+
+const finish = async (
+  connection: Connection,
+  login: Authenticator | undefined,
+  { authenticated, challenge, expiresInMs }: Connected,
+  timeoutMs: number,
+): Promise<number | undefined> => {
+  if (authenticated) {
+    login?.complete?.(challenge)
+    return expiresInMs
+  }
+  if (login === undefined) throw new BrokerError('ERR_NOT_AUTHENTICATED')
+  const response = await login.respond(challenge ?? new Uint8Array(0))
+  return answerChallenges({ connection, login, timeoutMs }, response, undefined)
 }

@@ -331,7 +331,7 @@ describe('an end', () => {
     expect((await iterator.next()).done).toBe(true)
   })
 
-  it.each(['ERR_TOPIC_DELETED', 'ERR_OFFSET_OUT_OF_RANGE'] as const)(
+  it.each(['ERR_TOPIC_DELETED', 'ERR_NOT_AUTHORIZED'] as const)(
     'by the broker throws %s',
     async (code) => {
       const { consume, broker } = await stage()

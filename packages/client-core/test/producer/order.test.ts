@@ -28,7 +28,11 @@ const stage = async (options = {}): Promise<Stage> => {
     requestTimeoutMs: 1_000,
   })
   const { broker, client } = fixture
-  const producer = client.producer<string>('t', { codec: 'string', ...options })
+  const producer = client.producer<string>('t', {
+    codec: 'string',
+    idempotent: false,
+    ...options,
+  })
   await producer.ready()
   const held: Request[] = []
   broker.intercept = (request) => request.opcode === Opcode.PRODUCE && held.push(request) > 0
@@ -180,8 +184,22 @@ describe('after a retriable failure', () => {
 })
 
 describe('a batch without an answer', () => {
-  it('may or may not have been stored, says so, and is never sent again', async () => {
-    const { producer, held, platform } = await stage()
+  it('is sent again after a pause, and may be stored twice', async () => {
+    const { sendEach, accept, held, platform, stored } = await stage()
+    const [outcome] = await sendEach('a')
+    platform.advance(1_000)
+    await settle()
+    platform.advance(50)
+    await settle()
+    expect(held).toHaveLength(2)
+    await accept(0)
+    await accept(1)
+    expect(await outcome).toBe(1)
+    expect(stored()).toEqual(['a', 'a'])
+  })
+
+  it('may or may not have been stored when its time is over, and says so', async () => {
+    const { producer, held, platform } = await stage({ deliveryTimeoutMs: 1_000 })
     const text = textOf(producer.send('a'))
     await settle()
     platform.advance(1_000)
@@ -194,8 +212,8 @@ describe('a batch without an answer', () => {
     expect(held).toHaveLength(1)
   })
 
-  it('keeps what failed before it from being sent behind it', async () => {
-    const { sendEach, refuse, held, platform } = await stage()
+  it('keeps what was refused before it from being sent behind it', async () => {
+    const { sendEach, refuse, held, platform } = await stage({ deliveryTimeoutMs: 1_000 })
     const outcomes = await sendEach('a', 'b')
     await refuse(0)
     platform.advance(1_000)
@@ -205,7 +223,9 @@ describe('a batch without an answer', () => {
   })
 
   it('has a late answer ignored', async () => {
-    const { sendEach, accept, producer, platform, broker } = await stage()
+    const { sendEach, accept, producer, platform, broker } = await stage({
+      deliveryTimeoutMs: 1_000,
+    })
     const [outcome] = await sendEach('a')
     platform.advance(1_000)
     expect(await outcome).toBe('ERR_TIMED_OUT')

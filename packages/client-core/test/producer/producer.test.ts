@@ -37,7 +37,10 @@ describe('a message on the wire', () => {
   it('is a PRODUCE of one batch, byte for byte', async () => {
     const fixture = await openFake(withTopic())
     const headers = [['h', 'v']] as const
-    const producer = textProducer(fixture, { durability: 'memory' })
+    const producer = textProducer(fixture, {
+      durability: 'memory',
+      idempotent: false,
+    })
     await producer.send({ value: 'hello', key: 'k', headers, timestamp: 1234 })
     const builder = new RecordBatchBuilder()
     const record = [{ key: 'h', value: utf8Encode('v') }]

@@ -4,7 +4,7 @@ import { Opcode } from '@millrace/protocol'
 import type { ClientStatus } from '../../src/client.ts'
 import type { Request } from '../support/fake-broker.ts'
 import { settle } from '../support/fake-platform.ts'
-import { type Fixture, codeOf, openFake, textOf } from '../support/open-fake.ts'
+import { type Fixture, codeOf, ADDRESS, openFake, textOf } from '../support/open-fake.ts'
 
 /** Holds every request of one opcode. */
 const hold = ({ broker }: Fixture, opcode: number): Request[] => {
@@ -216,7 +216,7 @@ describe('a broker that misbehaves', () => {
     })
     await expect(client.closed).resolves.toMatchObject({ code: 'ERR_CONNECTION_LOST' })
     await settle()
-    expect(statuses).toMatchObject([{ type: 'lost', error: { code: 'ERR_CONNECTION_LOST' } }])
+    expect(statuses).toMatchObject([{ type: 'closed', error: { code: 'ERR_CONNECTION_LOST' } }])
     expect(client.isOpen).toBe(false)
     expect(await codeOf(client.admin.listTopics())).toBe('ERR_CONNECTION_LOST')
     expect(() => client.producer('t')).toThrow(/the connection was lost/)
@@ -249,7 +249,10 @@ describe('a broker that goes away', () => {
     const goAway = { code: 8, reason: 'restart', reconnectAfterMs: 250 }
     broker.push(Opcode.GO_AWAY, 0, protocol.encodeGoAway(goAway))
     await settle()
-    expect(statuses).toEqual([{ type: 'goingAway', reason: 'restart', reconnectAfterMs: 250 }])
+    const { url } = ADDRESS
+    expect(statuses).toEqual([
+      { type: 'going-away', url, reason: 'restart', reconnectAfterMs: 250 },
+    ])
     expect(await codeOf(client.admin.listTopics())).toBe('ERR_GOING_AWAY')
     broker.handle(held[0] as Request)
     await expect(listing).resolves.toEqual([])

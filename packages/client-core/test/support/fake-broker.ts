@@ -4,10 +4,14 @@
  */
 import {
   BrokerError,
+  batchBaseSequence,
   batchNextOffset,
+  batchProducerEpoch,
+  batchProducerId,
   batchRecordCount,
   isBrokerError,
   scanBatch,
+  sequenceAfter,
   validateBatch,
   writeBatchPrefix,
 } from '@millrace/codec'
@@ -24,11 +28,23 @@ export interface StoredBatch {
 export interface FakePartition {
   readonly batches: StoredBatch[]
   next: number
+  /** Below it nothing is kept. */
+  earliest: number
+  readonly producers: Map<number, FakeProducerState>
+}
+
+/** What a partition knows of an idempotent producer. */
+interface FakeProducerState {
+  epoch: number
+  nextSequence: number
+  /** The last five, as offsets by base sequence. */
+  readonly batches: { sequence: number; baseOffset: number }[]
 }
 
 export interface FakeTopic {
   readonly name: string
-  readonly handle: number
+  readonly id: number
+  handle: number
   partitions: FakePartition[]
   settings: Record<string, unknown>
   revision: number
@@ -49,6 +65,13 @@ interface FakeSubscription {
   readonly partitions: Map<number, number>
   credit: number
 }
+
+const makePartition = (): FakePartition => ({
+  batches: [],
+  next: 0,
+  earliest: 0,
+  producers: new Map(),
+})
 
 const LIMITS = { batchBytesMax: 16 * 1024 * 1024, recordsPerBatchMax: 1_000_000 }
 
@@ -78,27 +101,43 @@ export class FakeBroker {
   intercept: ((request: Request) => boolean) | undefined
   link: MemoryLink | undefined
   isClosed = false
+  /** Whether a subscription may not begin above the end. */
+  checksEnd = false
+  producerCount = 0
+  connectionCount = 0
   #decoder: protocol.FrameDecoder
   #lastHandle = 0
+  #lastId = 0
 
   constructor() {
     this.#decoder = this.#makeDecoder()
   }
 
+  /** Handles, subscriptions and half a frame die with the connection before. */
   accept(link: MemoryLink): void {
     this.link = link
+    this.isClosed = false
+    this.connectionCount += 1
+    this.subscriptions.clear()
+    if (this.connectionCount > 1) this.#renumber()
     this.#decoder = this.#makeDecoder()
     link.peer = {
-      onBytes: (bytes) => this.#decoder.push(bytes),
-      onClose: () => (this.isClosed = true),
+      onBytes: (bytes) => this.link === link && this.#decoder.push(bytes),
+      onClose: () => this.link === link && (this.isClosed = true),
     }
+  }
+
+  #renumber(): void {
+    for (const topic of this.topics.values()) topic.handle = ++this.#lastHandle
   }
 
   createTopic(name: string, partitionCount = 1): FakeTopic {
     this.#lastHandle += 1
-    const partitions = Array.from({ length: partitionCount }, () => ({ batches: [], next: 0 }))
+    this.#lastId += 1
+    const partitions = Array.from({ length: partitionCount }, makePartition)
     const settings = { durability: 'persisted' }
-    const topic = { name, handle: this.#lastHandle, partitions, settings, revision: 1 }
+    const handle = this.#lastHandle
+    const topic = { name, id: this.#lastId, handle, partitions, settings, revision: 1 }
     this.topics.set(name, topic)
     return topic
   }
@@ -229,6 +268,12 @@ export class FakeBroker {
         return this.#list(request)
       case Opcode.LIST_OFFSETS:
         return this.#listOffsets(request)
+      case Opcode.INIT_PRODUCER:
+        this.producerCount += 1
+        return this.reply(
+          request,
+          protocol.encodeProducerInitialized({ producer: this.producerCount + 1_000, epoch: 0 }),
+        )
       default:
         throw new BrokerError('ERR_UNKNOWN_OPCODE', [request.opcode])
     }
@@ -255,6 +300,7 @@ export class FakeBroker {
       protocol.encodeTopicOpened({
         handle,
         topic: name,
+        id: this.#topic(name).id,
         partitions: partitions.length,
         durability: 'persisted',
         batchBytesMax,
@@ -295,8 +341,9 @@ export class FakeBroker {
     const topic = this.#topic(name)
     const wanted = partitions ?? topic.partitions.map((_log, partition) => partition)
     const offsets = wanted.map((partition) => {
-      const { next } = topic.partitions[partition] as FakePartition
-      return { partition, offset: at === 'earliest' ? 0 : next, timestamp: -1, highWatermark: next }
+      const { next, earliest } = topic.partitions[partition] as FakePartition
+      const offset = at === 'earliest' ? earliest : next
+      return { partition, offset, timestamp: -1, highWatermark: next }
     })
     this.reply(request, protocol.encodeOffsetsListed({ offsets }))
   }
@@ -305,11 +352,44 @@ export class FakeBroker {
     const { handle, partition, durability, batch } = protocol.decodeProduce(request.body)
     const topic = this.#topicOfHandle(handle)
     validateBatch(batch, LIMITS)
-    const baseOffset = this.store(topic, partition, batch)
+    const known = this.#checkSequence(topic.partitions[partition] as FakePartition, batch)
+    const baseOffset = known ?? this.store(topic, partition, batch)
     if (durability === protocol.WantedDurability.NO_ANSWER) return
     const nextOffset = baseOffset + batchRecordCount(batch)
     const produced = { baseOffset, nextOffset, timestampMs: -1, leaderEpoch: 0 } as const
     this.reply(request, protocol.encodeProduced({ ...produced, durability: 2 }))
+  }
+
+  /** The offset of the original when the batch was stored before. */
+  #checkSequence(log: FakePartition, batch: Uint8Array): number | undefined {
+    const producerId = batchProducerId(batch)
+    if (producerId < 0) return undefined
+    const epoch = batchProducerEpoch(batch)
+    const sequence = batchBaseSequence(batch)
+    let state = log.producers.get(producerId)
+    if (state === undefined && sequence !== 0) {
+      throw new BrokerError('ERR_UNKNOWN_PRODUCER', [producerId])
+    }
+    if (state === undefined || epoch > state.epoch) {
+      state = { epoch, nextSequence: 0, batches: [] }
+    }
+    if (epoch < state.epoch) {
+      throw new BrokerError('ERR_PRODUCER_FENCED', [epoch, producerId, state.epoch])
+    }
+    const original = state.batches.find((stored) => stored.sequence === sequence)
+    if (original !== undefined) return original.baseOffset
+    if (sequence < state.nextSequence) {
+      throw new BrokerError('ERR_DUPLICATE_SEQUENCE', [sequence, producerId])
+    }
+    if (sequence > state.nextSequence) {
+      const values = [sequence, producerId, state.nextSequence]
+      throw new BrokerError('ERR_OUT_OF_SEQUENCE', values)
+    }
+    state.nextSequence = sequenceAfter(sequence, batchRecordCount(batch))
+    state.batches.push({ sequence, baseOffset: log.next })
+    if (state.batches.length > 5) state.batches.shift()
+    log.producers.set(producerId, state)
+    return undefined
   }
 
   #read(log: FakePartition, offset: number, bytesMax: number): StoredBatch[] {
@@ -328,13 +408,13 @@ export class FakeBroker {
     const fetch = protocol.decodeFetch(request.body)
     const topic = this.#topicOfHandle(fetch.handle)
     const log = topic.partitions[fetch.partition] as FakePartition
-    if (fetch.offset > log.next) {
-      throw new BrokerError('ERR_OFFSET_OUT_OF_RANGE', [fetch.offset, 0, log.next])
+    if (fetch.offset > log.next || fetch.offset < log.earliest) {
+      throw new BrokerError('ERR_OFFSET_OUT_OF_RANGE', [fetch.offset, log.earliest, log.next])
     }
     const batches = this.#read(log, fetch.offset, fetch.maxBytes)
     const fetched = {
       highWatermark: log.next,
-      earliestOffset: 0,
+      earliestOffset: log.earliest,
       nextOffset: batches.at(-1)?.nextOffset ?? fetch.offset,
       leaderEpoch: 0,
       batches: joinBytes(batches.map(({ bytes }) => bytes)),
@@ -353,7 +433,12 @@ export class FakeBroker {
     const { subscription: id, credit, maxBytesPerDeliver = 262_144 } = subscribe
     const subscription = { id, topic, bytesMax: maxBytesPerDeliver, partitions, credit }
     const starts = [...partitions].map(([partition, offset]) => ({ partition, offset }))
-    const subscribed = { subscription: id, topic: topic.name, partitions: starts }
+    const subscribed = {
+      subscription: id,
+      topic: topic.name,
+      id: topic.id,
+      partitions: starts,
+    }
     this.reply(request, protocol.encodeSubscribed(subscribed))
     this.subscriptions.set(id, subscription)
     this.#deliver(subscription)
@@ -362,10 +447,12 @@ export class FakeBroker {
   #startOf(topic: FakeTopic, partition: number, from: protocol.SubscribeFrom): number {
     const log = topic.partitions[partition]
     if (log === undefined) throw new BrokerError('ERR_PARTITION_NOT_FOUND', [topic.name, partition])
-    if (from === 'earliest') return 0
-    if (typeof from === 'number') return from
-    if (typeof from === 'object' && 'offsets' in from) return from.offsets[String(partition)] ?? 0
-    return log.next
+    const { earliest, next } = log
+    if (from === 'earliest') return earliest
+    if (from === 'latest' || (typeof from === 'object' && 'timestamp' in from)) return next
+    const offset = typeof from === 'number' ? from : (from.offsets[String(partition)] ?? earliest)
+    if (offset >= earliest && (offset <= next || !this.checksEnd)) return offset
+    throw new BrokerError('ERR_OFFSET_OUT_OF_RANGE', [offset, earliest, next])
   }
 
   #addCredit({ subscription: id, bytes }: Readonly<protocol.Credit>): void {

@@ -80,17 +80,23 @@ export class MemoryLink implements Link {
 }
 
 export class MemoryTransport implements Transport {
-  readonly #accept: (link: MemoryLink) => void
+  readonly #accept: (link: MemoryLink, address: BrokerAddress) => void
   link: MemoryLink | undefined
+  /** Where the client tried to go, in order. */
+  readonly dialed: string[] = []
+  /** These do not answer. */
+  readonly unreachable = new Set<string>()
   failure: Error | undefined
   isSilent = false
 
-  constructor(accept: (link: MemoryLink) => void) {
+  constructor(accept: (link: MemoryLink, address: BrokerAddress) => void) {
     this.#accept = accept
   }
 
-  connect(_address: BrokerAddress, handlers: LinkHandlers, signal: AbortSignal): Promise<Link> {
+  connect(address: BrokerAddress, handlers: LinkHandlers, signal: AbortSignal): Promise<Link> {
+    this.dialed.push(address.url)
     if (this.failure !== undefined) return Promise.reject(this.failure)
+    if (this.unreachable.has(address.url)) return Promise.reject(new Error('ECONNREFUSED'))
     if (this.isSilent) {
       return new Promise((_resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason as Error))
@@ -98,7 +104,7 @@ export class MemoryTransport implements Transport {
     }
     const link = new MemoryLink(handlers)
     this.link = link
-    this.#accept(link)
+    this.#accept(link, address)
     return Promise.resolve(link)
   }
 }

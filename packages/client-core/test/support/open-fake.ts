@@ -3,6 +3,7 @@ import { RecordBatchBuilder, utf8Encode } from '@millrace/codec'
 import type { Client } from '../../src/client.ts'
 import { openClient } from '../../src/open-client.ts'
 import { type ConnectOptions, resolveOptions } from '../../src/options.ts'
+import type { BrokerAddress } from '../../src/transport.ts'
 import { FakeBroker } from './fake-broker.ts'
 import { FakePlatform } from './fake-platform.ts'
 import { type MemoryLink, MemoryTransport } from './memory-transport.ts'
@@ -15,7 +16,13 @@ export interface Fixture {
   readonly link: MemoryLink
 }
 
-export const ADDRESS = { host: '127.0.0.1', port: 7420, url: 'millrace://127.0.0.1:7420' }
+export const ADDRESS: BrokerAddress = {
+  scheme: 'millrace',
+  host: '127.0.0.1',
+  port: 7420,
+  path: '',
+  url: 'millrace://127.0.0.1:7420',
+}
 
 export const openFake = async (
   prepare: (broker: FakeBroker) => void = () => undefined,
@@ -25,7 +32,9 @@ export const openFake = async (
   const broker = new FakeBroker()
   prepare(broker)
   const transport = new MemoryTransport((link) => broker.accept(link))
-  const client = await openClient(transport, platform, ADDRESS, resolveOptions(options, '/'))
+  // A lost connection is the end unless the test is about what follows it.
+  const resolved = resolveOptions({ reconnect: false, ...options }, '/')
+  const client = await openClient(transport, platform, ADDRESS, resolved)
   return { platform, broker, transport, client, link: transport.link as MemoryLink }
 }
 
