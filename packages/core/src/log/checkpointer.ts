@@ -88,9 +88,13 @@ export class Checkpointer {
   }
 
   async #take(): Promise<CheckpointTable> {
-    const { journal, writeBehind, pool } = this.#parts
+    const { environment, journal, writeBehind, pool } = this.#parts
     journal.bytesSinceCheckpoint = 0
     const group = journal.durableGroup
+    // The crash story: an entry of these groups ended a log or moved its beginning, and who waits for
+    // it acts when this turn is over. A row that is noted before says the old, and no replay brings
+    // the new back.
+    await new Promise<void>((resolve) => environment.timers.defer(resolve))
     for (const log of [...this.#parts.logs()])
       if (log.unflushedBytes > 0 && !log.isVolatile) await this.#parts.flush(log)
     const rows = [...this.#parts.logs()].map(rowOf)
@@ -144,7 +148,7 @@ export class Checkpointer {
 const rowOf = (log: Log): LogRow => {
   const firstUnflushed = log.batches.peekAt(log.flushedVisibleCount)
   const segment =
-    firstUnflushed === undefined ? log.activeSegment : segmentBefore(log, firstUnflushed)
+    firstUnflushed === undefined ? openSegment(log) : segmentBefore(log, firstUnflushed)
   return {
     logId: log.id,
     isVolatile: log.isVolatile,
@@ -157,6 +161,10 @@ const rowOf = (log: Log): LogRow => {
     ceiling: log.ceilingRequested,
   }
 }
+
+/** The segment that the next batch goes to; a sealed one has had its last. */
+const openSegment = (log: Log): Segment | undefined =>
+  log.activeSegment?.isSealed ? undefined : log.activeSegment
 
 const positionIn = (
   segment: Segment | undefined,

@@ -4,9 +4,9 @@ import { recover } from '../../src/log/recovery.ts'
 import type { Log } from '../../src/log/log.ts'
 import { LogStore } from '../../src/log/store.ts'
 import { createStoreParts, type StoreOptions } from '../../src/log/store-parts.ts'
-import { batchOf, recordsOf } from '../support/node.ts'
+import { batchOf, newWorld, recordsOf } from '../support/node.ts'
 import { RecordingDisk, errorOf, recordingEnvironment, settle } from '../support/recording-disk.ts'
-import { settings, storeOptions } from '../support/store.ts'
+import { StoreBench, settings, storeOptions } from '../support/store.ts'
 
 const openOn = async (
   disk: RecordingDisk,
@@ -56,6 +56,21 @@ const offsetsOf = async (store: LogStore, log: Log): Promise<[number, string][]>
   }
   return found
 }
+
+it('notes in a checkpoint what the groups before it say, though they are durable this moment', async () => {
+  const bench = await StoreBench.open(newWorld())
+  const log = bench.store.logs.create(settings, { isVolatile: false })
+  for (const value of ['a', 'b', 'c']) await bench.append(log, [value])
+  await bench.run(bench.store.checkpoint())
+  await bench.world.scheduler.runFor(100)
+  bench.store.journal.bytesSinceCheckpoint = storeOptions.checkpointBytes
+  const { checkpoints } = bench.store
+  await bench.run(bench.store.trimmer.trim(log, 2))
+  await bench.world.scheduler.runUntil(() => bench.store.checkpoints > checkpoints)
+  bench.world.losePower()
+  const again = await StoreBench.open(bench.world)
+  expect(again.store.logs.get(log.id)?.earliestOffset).toBe(2)
+})
 
 it('tells a direct append only after a segment sync that a checkpoint has begun meanwhile', async () => {
   const disk = new RecordingDisk()
