@@ -14,7 +14,13 @@
  * change; a segment is replaced by one rename of a synced file, and a crash leaves the old or the
  * new one.
  */
-import { RecordCursor, batchNextOffset, type BatchCompression } from '@millrace/codec'
+import {
+  BrokerError,
+  RecordCursor,
+  batchLeaderEpoch,
+  batchNextOffset,
+  type BatchCompression,
+} from '@millrace/codec'
 import type { Environment } from '../environment/environment.ts'
 import { hasErrorCode, synced } from '../log/disk-errors.ts'
 import type { Arena } from '../log/arena.ts'
@@ -37,6 +43,7 @@ import { scanSegment } from './segment-scan.ts'
 
 /** A pass is worth it when so much of the compactable bytes was not compacted yet. */
 const DIRTY_SHARE = 0.5
+const CHECKPOINTS_FOR_TRUNCATION = 3
 
 export interface CompactorParts {
   readonly environment: Environment
@@ -65,6 +72,7 @@ export type CompactionOutcome = 'nothing' | 'waiting' | 'compacted' | 'damaged'
 export class Compactor {
   readonly #parts: CompactorParts
   readonly #states = new WeakMap<Log, CompactionState>()
+  readonly #underWay = new WeakMap<Log, Promise<unknown>>()
   passes = 0
   segmentsRewritten = 0
   recordsRemoved = 0
@@ -75,7 +83,43 @@ export class Compactor {
   }
 
   /** One pass over a log, if it is worth one. */
-  async compact(log: Log, rules: CompactionRules): Promise<CompactionOutcome> {
+  compact(log: Log, rules: CompactionRules): Promise<CompactionOutcome> {
+    return this.#inTurn(log, () => this.#compact(log, rules))
+  }
+
+  /**
+   * Removes the records from `from` on that are there now. Their offsets are not used again: the log
+   * goes on behind them, in another epoch. From the end towards the front, segment by segment: a
+   * crash leaves a part of them, and the caller without an answer. Resolves with where it goes on.
+   */
+  truncate(log: Log, from: number): Promise<number> {
+    return this.#inTurn(log, async () => {
+      log.roll()
+      const { epoch, nextOffset } = log
+      // The first makes what is under way durable, the others put it behind two checkpoints.
+      for (let left = CHECKPOINTS_FOR_TRUNCATION; left > 0; left--)
+        if (log.compactableBelow < nextOffset) await this.#parts.checkpointer.run()
+      const isWhole = (batch: Uint8Array): boolean => batchLeaderEpoch(batch) >= epoch
+      const isKept = ({ offset }: RecordCursor): boolean => offset < from
+      for (const segment of log.segments.filter((one) => one.isSealed).reverse())
+        if (endOf(log, segment) > from && !(await this.#rewrite(log, segment, isKept, isWhole)))
+          throw new BrokerError('ERR_DATA_CORRUPT', [from, endOf(log, segment), log.label])
+      return nextOffset
+    })
+  }
+
+  /** Two at once would write the same file. */
+  #inTurn<T>(log: Log, work: () => Promise<T>): Promise<T> {
+    const before = this.#underWay.get(log) ?? Promise.resolve()
+    const running = before.then(work)
+    this.#underWay.set(
+      log,
+      running.catch(() => undefined),
+    )
+    return running
+  }
+
+  async #compact(log: Log, rules: CompactionRules): Promise<CompactionOutcome> {
     const state = await this.#stateOf(log)
     const ripe = await this.#ripeSegments(log, rules)
     const reachable = ripe.filter((segment) => isBelowCheckpoints(log, segment))
@@ -184,11 +228,12 @@ export class Compactor {
     log: Log,
     segment: Segment,
     isKept: (record: RecordCursor) => boolean,
+    isWhole: (batch: Uint8Array) => boolean = () => false,
   ): Promise<boolean> {
     const { environment, files, producers, compression } = this.#parts
     const isLastOfProducer = (producerId: number, baseOffset: number): boolean =>
       producers.isLast(log.id, producerId, baseOffset)
-    const rules = { isKept, isLastOfProducer }
+    const rules = { isKept, isWhole, isLastOfProducer }
     const rewrite = new SegmentRewrite(environment.disk, segment, rules, compression)
     await rewrite.open()
     try {
@@ -270,7 +315,7 @@ const isBelowCheckpoints = (log: Log, segment: Segment): boolean =>
   segment.flushedBytes === segment.sizeBytes && endOf(log, segment) <= log.compactableBelow
 
 const endOf = (log: Log, segment: Segment): number =>
-  log.segmentAfter(segment)?.baseOffset ?? Infinity
+  log.segmentAfter(segment)?.baseOffset ?? log.nextOffset
 
 const keeper =
   (keys: KeyMap, mappedTo: number, expiredTo: number, tally: { tombstones: number }) =>

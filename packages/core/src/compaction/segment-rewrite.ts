@@ -34,6 +34,8 @@ const WRITE_BYTES = 262_144
 const COVERED_MAX = 2 ** 31 - 1
 
 export interface RewriteRules {
+  /** The batch stays as it is, whatever is in it. */
+  isWhole(batch: Uint8Array): boolean
   isKept(record: RecordCursor): boolean
   /** The batch at this offset is the last of its producer. */
   isLastOfProducer(producerId: number, baseOffset: number): boolean
@@ -140,6 +142,7 @@ export class SegmentRewrite {
 
   /** What stays of a batch; `undefined` when it only has to be covered. */
   #filtered(batch: Uint8Array): Uint8Array | undefined {
+    if (this.#rules.isWhole(batch)) return batch
     const count = batchRecordCount(batch)
     const producerId = batchProducerId(batch)
     const isWanted =

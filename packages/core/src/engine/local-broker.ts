@@ -1,5 +1,5 @@
 /** The façade of DESIGN 5 on one node: names and arguments in, plain data out. */
-import { BrokerError } from '@millrace/codec'
+import { BrokerError, isBrokerError } from '@millrace/codec'
 import type { BackupReport, StorageCheckReport } from '../care/reports.ts'
 import type { StorageCare } from '../care/storage-care.ts'
 import type { DiskLock } from '../environment/disk.ts'
@@ -173,8 +173,26 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
     return targets.map(({ partition, log }) => ({ partition, earliest: log.earliestOffset }))
   }
 
-  async truncateTopic(): Promise<{ next: number }> {
-    throw new BrokerError('ERR_UNSUPPORTED_FEATURE', ['truncation'])
+  async truncateTopic(
+    caller: Caller,
+    request: { topic: string; partition: number; from: number },
+  ): Promise<{ next: number }> {
+    this.#checkOpen()
+    const { registry, housekeeping, store } = this.#parts
+    const log = logOf(registry.get(caller.namespace, request.topic), request.partition)
+    const { from } = request
+    const { earliestOffset, highWatermark } = log
+    if (!Number.isSafeInteger(from) || from < earliestOffset || from > highWatermark)
+      throw new BrokerError('ERR_OFFSET_OUT_OF_RANGE', [from, earliestOffset, highWatermark])
+    if (log.isVolatile)
+      throw new BrokerError('ERR_UNSUPPORTED_FEATURE', ['truncation of a memory topic'])
+    const refusal = store.refusal()
+    if (refusal !== undefined) throw refusal
+    const next = await housekeeping.compactor.truncate(log, from).catch((error: unknown) => {
+      if (!isBrokerError(error)) store.noteBackgroundError(error)
+      throw asBrokerError(error)
+    })
+    return { next }
   }
 
   hasNamespace(namespace: string): boolean {

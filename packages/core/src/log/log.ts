@@ -245,6 +245,13 @@ export class Log {
     return true
   }
 
+  /** What is appended from now on stands in another segment and has another epoch. */
+  roll(): void {
+    const active = this.activeSegment
+    if (active !== undefined && active.sizeBytes > 0) active.isSealed = true
+    this.epoch++
+  }
+
   /** What was damaged there is of no interest any more. */
   dropGapsBelow(offset: number): void {
     while ((this.gaps[0]?.to ?? Infinity) <= offset) this.gaps.shift()
@@ -266,6 +273,7 @@ export class Log {
   }
 
   #isDue(active: Segment, bytes: number, nowMs: number): boolean {
+    if (active.isSealed) return true
     if (active.sizeBytes === 0) return false
     if (active.sizeBytes + bytes > this.settings.segmentBytes) return true
     return nowMs - active.startedAtMs >= this.settings.segmentMs

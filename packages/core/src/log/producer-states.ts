@@ -155,15 +155,6 @@ export class ProducerStates {
     this.#touch(restored)
   }
 
-  /** Records from an offset on are gone: a producer that has nothing left is not known any more. */
-  truncate(log: Log, from: number): void {
-    for (const state of [...(this.#byLog.get(log.id)?.values() ?? [])]) {
-      state.batches = state.batches.filter((batch) => batch.nextOffset <= from)
-      if (state.batches.length === 0) this.#forget(state)
-    }
-    this.version++
-  }
-
   dropLog(logId: number): void {
     for (const state of this.#byLog.get(logId)?.values() ?? []) this.#byUse.delete(state)
     this.#byLog.delete(logId)

@@ -1,0 +1,80 @@
+import type { TopicHandle } from '../../src/engine/operations.ts'
+import {
+  batchOf,
+  caller,
+  newWorld,
+  openNode,
+  type Outcome,
+  type TestNode,
+} from '../support/node.ts'
+
+const open = (world: TestNode['world']): Promise<TestNode> =>
+  openNode(world, { storage: { compactionBytesPerSecond: 1 << 30 } })
+
+const fill = async (node: TestNode, handle: TopicHandle, count: number, mark: string) => {
+  for (let index = 0; index < count; index++)
+    await node.append(handle, [`${mark}${index}${'x'.repeat(500)}`, `${mark}${index}b`])
+}
+
+const truncate = (node: TestNode, from: number) =>
+  node.run(node.broker.truncateTopic(caller, { topic: 't', partition: 0, from }))
+
+const offsetsOf = async (node: TestNode, handle: TopicHandle): Promise<number[]> => {
+  const { records, damaged } = await node.readAll(handle)
+  expect(damaged).toEqual([])
+  return records.map(({ offset }) => offset)
+}
+
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from }, (_, index) => from + index)
+
+describe('truncation', () => {
+  it.each([0, 1, 7, 30, 39, 40])(
+    'removes records from %d on, and the partition goes on behind them',
+    async (from) => {
+      const world = newWorld()
+      let node = await open(world)
+      let handle = await node.create('t', { segmentBytes: 4_096 })
+      await fill(node, handle, 20, 'old')
+      expect(await truncate(node, from)).toEqual({ next: 40 })
+      expect(await offsetsOf(node, handle)).toEqual(range(0, from))
+      await fill(node, handle, 3, 'new')
+      const left = [...range(0, from), ...range(40, 46)]
+      expect(await offsetsOf(node, handle)).toEqual(left)
+      world.losePower()
+      node = await open(world)
+      handle = await node.open('t')
+      expect(await offsetsOf(node, handle)).toEqual(left)
+      expect(node.broker.status().storage.recovery.quarantinedRanges).toBe(0)
+      // An epoch of its own tells what came before it from what came after.
+      expect(node.broker.describeTopic(caller, 't').partitions[0]?.epoch).toBeGreaterThan(2)
+    },
+  )
+
+  it('takes nothing of what is appended while it runs', async () => {
+    const node = await open(newWorld())
+    const handle = await node.create('t', { segmentBytes: 4_096 })
+    await fill(node, handle, 20, 'old')
+    const under = node.submit(handle, batchOf(['under way'])) as Promise<Outcome>
+    const truncation = node.broker.truncateTopic(caller, { topic: 't', partition: 0, from: 10 })
+    await node.run(Promise.resolve())
+    await node.world.scheduler.runFor(1)
+    const later = node.submit(handle, batchOf(['later'])) as Promise<Outcome>
+    const [{ next }, outcome] = await node.run(Promise.all([truncation, later, under]))
+    expect(next).toBe(41)
+    expect(outcome).toMatchObject({ baseOffset: 41 })
+    expect(await offsetsOf(node, handle)).toEqual([...range(0, 10), 41])
+  })
+
+  it('is refused outside of what is there', async () => {
+    const node = await open(newWorld())
+    const handle = await node.create('t')
+    await fill(node, handle, 2, 'old')
+    for (const from of [-1, 5, 1.5])
+      await expect(truncate(node, from)).rejects.toMatchObject({ code: 'ERR_OFFSET_OUT_OF_RANGE' })
+    await node.create('m', { durability: 'memory' })
+    await expect(
+      node.run(node.broker.truncateTopic(caller, { topic: 'm', partition: 0, from: 0 })),
+    ).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED_FEATURE' })
+  })
+})
