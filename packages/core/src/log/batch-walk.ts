@@ -52,6 +52,9 @@ export const mayFollow = (log: Log, base: number, expected: number): boolean => 
   return base > expected && log.gapAt(expected)?.to === base
 }
 
+const isPutAside = (log: Log, offset: number): boolean =>
+  log.gaps.length > 0 && log.gapAt(offset) !== undefined
+
 export const walkBatches = (view: Uint8Array, request: WalkRequest): Walk => {
   let at = 0
   let start = -1
@@ -76,8 +79,7 @@ export const walkBatches = (view: Uint8Array, request: WalkRequest): Walk => {
     if (next > request.log.highWatermark) return finish('watermark')
     if (start >= 0 && at + length - start > request.bytesMax) return finish('full')
     // Intact, and put aside all the same: bytes that no CRC covers are damaged.
-    if (start >= 0 && request.log.gaps.length > 0 && request.log.gapAt(base) !== undefined)
-      return finish('full')
+    if (start >= 0 && isPutAside(request.log, base)) return finish('full')
     if (start < 0 && next > request.offset) start = at
     expected = next
     at += length
