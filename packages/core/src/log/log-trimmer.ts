@@ -20,6 +20,8 @@ export interface TrimmerParts {
   readonly checkpointer: Checkpointer
   /** Resolves when the entry is durable. */
   submitTrim(fields: Partial<JournalEntryFields>): Promise<void>
+  /** What idempotent producers sent is written down, durably. */
+  saveProducers(): Promise<void>
   /** Work that nobody waits for has failed; it is done another time, or the store ends. */
   noteBackgroundError(error: unknown): void
 }
@@ -57,6 +59,9 @@ export class LogTrimmer {
 
   async #removeTrimmed(log: Log): Promise<void> {
     if (log.isDeleted) return
+    // The crash story: a direct append is in the segment only, and the replay that meets its marker
+    // would learn no more who sent it.
+    if (removableCount(log) > 0 && !log.isVolatile) await this.#parts.saveProducers()
     const removed = takeTrimmed(log, this.#parts.arena)
     for (const segment of removed) {
       this.segmentsRemoved++
@@ -67,7 +72,7 @@ export class LogTrimmer {
 }
 
 /** How many segments from the front hold nothing that anybody may read. */
-const removableCount = (log: Log): number => {
+export const removableCount = (log: Log): number => {
   let count = 0
   while (count < log.segments.length) {
     const end = log.segments[count + 1]?.baseOffset ?? log.nextOffset

@@ -4,10 +4,10 @@
  */
 import type { Environment } from '../environment/environment.ts'
 import type { LogRow } from './checkpoint-table.ts'
-import { hasErrorCode } from './disk-errors.ts'
+import { hasErrorCode, isDiskFull } from './disk-errors.ts'
 import type { JournalEntryFields } from './journal-format.ts'
 import { Log, type LogSettings } from './log.ts'
-import { takeTrimmed } from './log-trimmer.ts'
+import { removableCount, takeTrimmed } from './log-trimmer.ts'
 import { parseSegmentFileName, Segment } from './segment.ts'
 import { parentOf } from './small-file.ts'
 import type { StoreParts } from './store-parts.ts'
@@ -186,22 +186,42 @@ export class RecoveredLogs {
   }
 
   /** Cuts and removes what nothing vouches for, and opens a new epoch everywhere. */
-  async finish(): Promise<void> {
+  async finish(saveProducers: () => Promise<void>): Promise<void> {
     for (const log of this.#logs.values()) {
       log.epoch++
-      await this.#finishTrim(log)
+      if (log.nextOffset < log.earliestOffset) await this.skipTo(log, log.earliestOffset)
       log.highWatermark = log.nextOffset
+    }
+    if (await this.#maySweep(saveProducers)) await this.#sweep()
+    for (const log of this.#logs.values()) {
       await this.#removeUnclaimed(log)
       const active = log.activeSegment
       if (active?.isCreated) await this.#cut(active)
     }
   }
 
+  /**
+   * Whether segments below a log's beginning are there and may go: who sent what is in them is
+   * written down first. Without room for that they wait for the next look.
+   */
+  async #maySweep(saveProducers: () => Promise<void>): Promise<boolean> {
+    if (!this.all().some((log) => removableCount(log) > 0)) return false
+    // What is written down as durable must be.
+    await this.#parts.writeBehind.syncAll()
+    try {
+      await saveProducers()
+      return true
+    } catch (error) {
+      if (isDiskFull(error)) return false
+      throw error
+    }
+  }
+
   /** The crash story: the process died between a trim and the removal of the segments below it. */
-  async #finishTrim(log: Log): Promise<void> {
-    if (log.nextOffset < log.earliestOffset) await this.skipTo(log, log.earliestOffset)
-    for (const segment of takeTrimmed(log, this.#parts.arena))
-      await this.#parts.writeBehind.remove(segment)
+  async #sweep(): Promise<void> {
+    for (const log of this.#logs.values())
+      for (const segment of takeTrimmed(log, this.#parts.arena))
+        await this.#parts.writeBehind.remove(segment)
   }
 
   async #removeUnclaimed(log: Log): Promise<void> {

@@ -46,7 +46,7 @@ import {
 import { LOG_ID_SKIP_AFTER_LOSS, OFFSET_CEILING_STEP, OFFSET_SKIP_AFTER_LOSS } from './limits.ts'
 import type { Log } from './log.ts'
 import { rebuildProducers } from './producer-rebuild.ts'
-import { readProducerSnapshot } from './producer-snapshot.ts'
+import { ProducerSnapshots, readProducerSnapshot } from './producer-snapshot.ts'
 import { RecoveredLogs } from './recovered-logs.ts'
 import type { RecoveredState, StoreOptions, StoreParts } from './store-parts.ts'
 import { StoredBatch } from './stored-batch.ts'
@@ -131,7 +131,12 @@ class Recovery {
     // A file of zeros that a dead process left has a name that a power loss may still take away,
     // with every group that is written to it from now on.
     await this.#environment.disk.syncDirectory(journalDirectory)
-    await this.#logs.finish()
+    const snapshots = new ProducerSnapshots(
+      this.#environment.disk,
+      this.#directory,
+      this.#parts.producers,
+    )
+    await this.#logs.finish(() => snapshots.save((id) => this.#logs.get(id)))
     await this.#parts.writeBehind.syncAll()
     const report: RecoveryReport = {
       durationMs: this.#environment.clock.monotonic() - startedAt,

@@ -128,6 +128,7 @@ export class LogStore {
       writeBehind: parts.writeBehind,
       checkpointer: this.#checkpointer,
       submitTrim: (fields) => this.submitControl(EntryKind.trim, fields),
+      saveProducers: () => this.#producerSnapshots.save((id) => this.logs.get(id)),
       noteBackgroundError: (error) => this.noteBackgroundError(error),
     })
     this.care = {

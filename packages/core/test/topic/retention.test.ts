@@ -254,4 +254,23 @@ describe('deleting records', () => {
     const again = await node.run(node.submit(handle, bytes) as Promise<Outcome>)
     expect(again).toMatchObject({ isDuplicate: true, baseOffset: 0 })
   })
+
+  it('does not forget who produced a direct append, which the journal only points to', async () => {
+    const world = newWorld()
+    let node = await open(world)
+    let handle = await node.create('t', { segmentBytes: 1_048_576 })
+    const producer = await node.run(node.broker.initProducer(caller))
+    const bytes = producedBy(producer, 0, ['y'.repeat(40_000)])
+    await node.run(node.submit(handle, bytes) as Promise<Outcome>)
+    expect(node.broker.status().storage.directAppends).toBe(1)
+    await remove(node, -1)
+    expect(segmentFiles(world).filter((path) => path.includes('/logs/1/'))).toEqual([])
+    for (let crash = 0; crash < 2; crash++) {
+      world.losePower()
+      node = await open(world)
+    }
+    handle = await node.open('t')
+    const again = await node.run(node.submit(handle, bytes) as Promise<Outcome>)
+    expect(again).toMatchObject({ isDuplicate: true, baseOffset: 0 })
+  })
 })
