@@ -5,6 +5,7 @@ import {
   type Permission,
   type PermissionRevoked,
   type UserDescription,
+  type UserQuotas,
   decodeAccessExplained,
   decodePermission,
   decodePermissionListed,

@@ -288,4 +288,5 @@ export {
   type UserList,
   type UserListed,
   type UserPut,
+  type UserQuotas,
 } from './messages/users.ts'

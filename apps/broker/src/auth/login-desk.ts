@@ -74,8 +74,9 @@ export class LoginDesk {
   }
 }
 
-export const principalOf = ({ user, id }: User): Principal => ({
+export const principalOf = ({ user, id, quotas }: User): Principal => ({
   name: user,
   isAnonymous: false,
   userId: id,
+  ...(quotas === undefined ? {} : { quotas }),
 })

@@ -15,6 +15,9 @@ const list = (text: string, previous: readonly string[] | undefined): readonly s
   text,
 ]
 
+const QUOTA_TEXT =
+  'instead of the configured one: in=10mb and out=10mb a second, connections=5, topics=50; all at once'
+
 const newPassword = '--password-file <file>'
 const resourceText = `
 A resource is KIND:NAME, or NAMESPACE//KIND:NAME outside the default namespace. Kinds: topic,
@@ -34,6 +37,7 @@ const addUser = (program: Command): void => {
     .option(newPassword, 'file with the password of the new user; - for standard input')
     .option('--admin', 'may do everything')
     .option('--certificate-name <name>', 'name in client certificates that stands for it', list)
+    .option('--quota <name=value>', QUOTA_TEXT, list)
     .action(async (name: string, options: object) => {
       const { createUser } = await import('./commands/user.ts')
       await createUser(name, options)
@@ -50,6 +54,7 @@ const addUser = (program: Command): void => {
     .option('--disable', 'may not log in, and may do nothing while logged in')
     .option('--no-disable', 'may log in again')
     .option('--certificate-name <name>', 'name in client certificates that stands for it', list)
+    .option('--quota <name=value>', QUOTA_TEXT, list)
     .action(async (name: string, options: object) => {
       const { alterUser } = await import('./commands/user.ts')
       await alterUser(name, options)

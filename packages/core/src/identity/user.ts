@@ -1,5 +1,6 @@
 /** A user as the metadata keeps it, what may be shown of it, and which names are good. */
 import { BrokerError } from '@millrace/codec'
+import type { PrincipalQuotas } from '../engine/operations.ts'
 import { checkName, shownName } from '../names.ts'
 import {
   CERTIFICATE_NAMES_COUNT_MAX,
@@ -18,6 +19,8 @@ export interface UserDescription {
   readonly isDisabled: boolean
   /** Names of client certificates that stand for this user. */
   readonly certificateNames: readonly string[]
+  /** What differs for this user from the quotas of the configuration. */
+  readonly quotas?: PrincipalQuotas | undefined
   readonly hasPassword: boolean
 }
 
@@ -38,6 +41,8 @@ export interface UserChange {
   readonly isAdministrator?: boolean | undefined
   readonly isDisabled?: boolean | undefined
   readonly certificateNames?: readonly string[] | undefined
+  /** Replaces all; an empty map goes back to those of the configuration. */
+  readonly quotas?: PrincipalQuotas | undefined
   /** Replaces all; an empty map takes the password away. */
   readonly credentials?: Readonly<Record<string, string>> | undefined
 }
@@ -58,14 +63,24 @@ export const checkUserName = (name: string): void => {
   if (name.normalize('NFKC') !== name) refuse('it is not in the normal form NFKC')
 }
 
-export const checkUserChange = ({ user, certificateNames, credentials }: UserChange): void => {
+export const checkUserChange = (change: UserChange): void => {
+  const { user, certificateNames, credentials, quotas } = change
   checkUserName(user)
+  if (quotas !== undefined) checkQuotas(quotas)
   if (certificateNames !== undefined) checkCertificateNames(certificateNames)
   const entries = Object.entries(credentials ?? {})
   const isTooMuch =
     entries.length > CREDENTIALS_COUNT_MAX ||
     entries.some(([, text]) => text.length > CREDENTIAL_CHARACTERS_MAX)
   if (isTooMuch) throw new BrokerError('ERR_INVALID_ARGUMENT', ['credentials', 'they are too long'])
+}
+
+const checkQuotas = (quotas: PrincipalQuotas): void => {
+  const isGood = Object.values(quotas).every(
+    (value) => value === undefined || (Number.isSafeInteger(value) && value >= 0),
+  )
+  if (isGood) return
+  throw new BrokerError('ERR_INVALID_ARGUMENT', ['quotas', 'whole numbers, 0 for no limit'])
 }
 
 const checkCertificateNames = (names: readonly string[]): void => {
@@ -85,6 +100,7 @@ export const describeUser = (user: User): UserDescription => ({
   isAdministrator: user.isAdministrator,
   isDisabled: user.isDisabled,
   certificateNames: user.certificateNames,
+  quotas: user.quotas,
   hasPassword: Object.keys(user.credentials).length > 0,
 })
 
@@ -103,6 +119,7 @@ export const mergeUser = (
     isAdministrator: change.isAdministrator ?? base.isAdministrator,
     isDisabled: change.isDisabled ?? base.isDisabled,
     certificateNames: [...new Set(change.certificateNames ?? base.certificateNames)],
+    quotas: change.quotas ?? base.quotas,
     credentials: change.credentials ?? base.credentials,
   }
 }

@@ -54,7 +54,7 @@ it('counts what a subscription is given', async () => {
     { ...operation, creditBytes: 1 << 20 },
     { deliver: (_partition, { lease }) => lease?.release(), end: () => undefined },
   )
-  await node.run(node.submit(handle, batchOf(['a', 'b'])))
+  await node.run(node.submit(handle, batchOf(['a', 'b'])) as Promise<unknown>)
   await node.world.scheduler.runUntil(() => traffic.recordsOut === 2)
   expect(traffic.bytesOut).toBe(batchOf(['a', 'b']).length)
 })

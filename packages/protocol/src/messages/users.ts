@@ -3,9 +3,10 @@
  *
  * ```
  * USER_PUT    { user: str, create?: bool, password?: str, administrator?: bool, disabled?: bool,
- *               certificateNames?: [str], revision?: int }
+ *               certificateNames?: [str], quotas?: QUOTAS, revision?: int }
  * USER_STORED { user: str, revision: int, createdAt: int, changedAt: int, administrator: bool,
- *               disabled: bool, certificateNames: [str], hasPassword: bool }
+ *               disabled: bool, certificateNames: [str], quotas?: QUOTAS, hasPassword: bool }
+ * QUOTAS      { bytesInPerSecond?: int, bytesOutPerSecond?: int, connections?: int, topics?: int }
  * USER_DELETE { user: str, revision?: int }          USER_DELETED { }
  * USER_LIST   { after?: str }                        USER_LISTED  { users: [as USER_STORED], more?: bool }
  * ```
@@ -17,6 +18,7 @@ import {
   optionalBoolean,
   optionalInteger,
   optionalList,
+  optionalMap,
   optionalString,
   requireBoolean,
   requireInteger,
@@ -26,6 +28,14 @@ import {
 import { CONTROL_LIST_BYTES_MAX } from '../limits.ts'
 import { type ControlMap, decodeControl, encodeControl } from '../msgpack.ts'
 
+/** What a user has instead of the quotas of the configuration. 0 is no limit. */
+export interface UserQuotas {
+  readonly bytesInPerSecond?: number
+  readonly bytesOutPerSecond?: number
+  readonly connections?: number
+  readonly topics?: number
+}
+
 export interface UserPut {
   readonly user: string
   /** True: only when it is not there. False: only when it is. */
@@ -34,6 +44,8 @@ export interface UserPut {
   readonly administrator?: boolean | undefined
   readonly disabled?: boolean | undefined
   readonly certificateNames?: readonly string[] | undefined
+  /** Replaces all of them; an empty map goes back to the configuration. */
+  readonly quotas?: UserQuotas | undefined
   readonly revision?: number | undefined
 }
 
@@ -45,6 +57,7 @@ export interface UserDescription {
   readonly administrator: boolean
   readonly disabled: boolean
   readonly certificateNames: readonly string[]
+  readonly quotas?: UserQuotas | undefined
   readonly hasPassword: boolean
 }
 
@@ -68,6 +81,19 @@ export interface UserListed {
 const revisionOf = (map: ControlMap): number | undefined =>
   optionalInteger(map, 'revision', 0, Number.MAX_SAFE_INTEGER, undefined)
 
+const quotaNames = ['bytesInPerSecond', 'bytesOutPerSecond', 'connections', 'topics'] as const
+
+const readQuotas = (map: ControlMap): UserQuotas | undefined => {
+  const quotas = optionalMap(map, 'quotas')
+  if (quotas === undefined) return undefined
+  const read: { -readonly [Name in keyof UserQuotas]: number } = {}
+  for (const name of quotaNames) {
+    const value = optionalInteger(quotas, name, 0, Number.MAX_SAFE_INTEGER, undefined)
+    if (value !== undefined) read[name] = value
+  }
+  return read
+}
+
 const readUser = (map: ControlMap): UserDescription => ({
   user: requireString(map, 'user'),
   revision: requireInteger(map, 'revision', 0, Number.MAX_SAFE_INTEGER),
@@ -76,6 +102,7 @@ const readUser = (map: ControlMap): UserDescription => ({
   administrator: requireBoolean(map, 'administrator'),
   disabled: requireBoolean(map, 'disabled'),
   certificateNames: optionalList(map, 'certificateNames', asString, []),
+  quotas: readQuotas(map),
   hasPassword: requireBoolean(map, 'hasPassword'),
 })
 
@@ -90,6 +117,7 @@ export const decodeUserPut = (body: Uint8Array): UserPut => {
     administrator: optionalBoolean(map, 'administrator', undefined),
     disabled: optionalBoolean(map, 'disabled', undefined),
     certificateNames: optionalList(map, 'certificateNames', asString, undefined),
+    quotas: readQuotas(map),
     revision: revisionOf(map),
   }
 }

@@ -3,6 +3,7 @@ import type { UserChangeOptions } from '@millrace/client-core'
 import { UsageError } from '../failure.ts'
 import { readSecret } from '../login.ts'
 import { formatJson, formatJsonLines, formatTable, type OutputForm } from '../output.ts'
+import { readQuotas } from '../user-quotas.ts'
 import { type ClientOptions, withClient } from '../with-client.ts'
 
 /** Here `--password-file` is that of the user in question, not of who logs in. */
@@ -13,6 +14,7 @@ interface UserCommandOptions extends Omit<ClientOptions, 'passwordFile'> {
   readonly admin?: boolean
   readonly disable?: boolean
   readonly certificateName?: readonly string[]
+  readonly quota?: readonly string[]
 }
 
 interface ShownUser {
@@ -32,11 +34,12 @@ const loginOptionsOf = ({
   loginPasswordFile === undefined ? rest : { ...rest, passwordFile: loginPasswordFile }
 
 const changesOf = (options: UserCommandOptions): UserChangeOptions => {
-  const { admin, disable, certificateName } = options
+  const { admin, disable, certificateName, quota } = options
   return {
     ...(admin === undefined ? {} : { administrator: admin }),
     ...(disable === undefined ? {} : { disabled: disable }),
     ...(certificateName === undefined ? {} : { certificateNames: certificateName }),
+    ...(quota === undefined ? {} : { quotas: readQuotas(quota) }),
   }
 }
 
@@ -75,7 +78,7 @@ export const setPassword = async (
 export const alterUser = async (name: string, options: UserCommandOptions): Promise<void> => {
   const changes = changesOf(options)
   if (Object.keys(changes).length === 0) {
-    const next = 'give --admin, --no-admin, --disable, --no-disable or --certificate-name'
+    const next = 'give --admin, --no-admin, --disable, --no-disable, --certificate-name or --quota'
     throw new UsageError('nothing to change', next)
   }
   const changed = await withClient(options as ClientOptions, ({ admin }) =>

@@ -25,6 +25,7 @@ const describeUser = (user: UserDescription): wire.UserDescription => ({
   administrator: user.isAdministrator,
   disabled: user.isDisabled,
   certificateNames: user.certificateNames,
+  quotas: user.quotas,
   hasPassword: user.hasPassword,
 })
 
@@ -46,12 +47,13 @@ export const handleUserPut = controlHandler({
   encode: wire.encodeUserDescription,
   run: async (session, put) => {
     const credentials = await credentialsOf(session, put.password)
-    const { user, create, revision, administrator, disabled, certificateNames } = put
+    const { user, create, revision, administrator, disabled, certificateNames, quotas } = put
     const stored = await session.services.broker.identity.putUser(session.open.caller, {
       user,
       create,
       revision,
       certificateNames,
+      quotas,
       credentials,
       isAdministrator: administrator,
       isDisabled: disabled,
