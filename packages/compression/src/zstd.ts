@@ -80,8 +80,9 @@ const checkBound = (bytes: Uint8Array, bytesMax: number): number => {
   let total = 0
   for (let at = 0; at < bytes.length;) {
     const frame = frameBound(view, at)
-    if (frame.statedBytes > bytesMax) throw tooLarge(bytesMax)
-    total += Math.min(frame.blockBytes, frame.statedBytes)
+    // A frame that was written as a stream states no size: its blocks alone bound it.
+    if (frame.statedBytes !== undefined && frame.statedBytes > bytesMax) throw tooLarge(bytesMax)
+    total += Math.min(frame.blockBytes, frame.statedBytes ?? Infinity)
     at = frame.end
   }
   if (total > bytesMax) throw tooLarge(bytesMax)
@@ -91,7 +92,7 @@ const checkBound = (bytes: Uint8Array, bytesMax: number): number => {
 interface FrameBound {
   readonly end: number
   readonly blockBytes: number
-  readonly statedBytes: number
+  readonly statedBytes: number | undefined
 }
 
 const frameBound = (view: DataView, from: number): FrameBound => {
@@ -102,7 +103,7 @@ const frameBound = (view: DataView, from: number): FrameBound => {
   const sizeBytes = sizeFlag === 0 && isSingleSegment ? 1 : (CONTENT_SIZE_BYTES[sizeFlag] ?? 0)
   const sizeAt = from + 5 + (isSingleSegment ? 0 : 1) + (DICTIONARY_BYTES[descriptor & 3] ?? 0)
   if (sizeAt + sizeBytes > view.byteLength) throw damaged('zstd')
-  const statedBytes = sizeBytes === 0 ? Infinity : contentSize(view, sizeAt, sizeBytes)
+  const statedBytes = sizeBytes === 0 ? undefined : contentSize(view, sizeAt, sizeBytes)
   const blocks = walkBlocks(view, sizeAt + sizeBytes)
   const end = blocks.end + ((descriptor & 4) !== 0 ? 4 : 0)
   if (end > view.byteLength) throw damaged('zstd')

@@ -115,3 +115,14 @@ describe('snappy in the framing of xerial', () => {
 it('knows no other codec', () => {
   expect(codeOf(() => compression.compress(5, new Uint8Array(1)))).toBe('ERR_UNSUPPORTED_CODEC')
 })
+
+it('inflates a zstd frame that states no size, as librdkafka 2.0.2 writes it', () => {
+  const hex = [
+    '28b52ffd00581d0300940344000000066b65791c7468652073616d6520776f72647302086e616d650a76616c',
+    '7565440000020406080a0c0e10121416181a1c1e202224261300a011e01c7018700438071c061c01ce018701',
+    '478073c061c011e01c7018700438071c76e32832',
+  ].join('')
+  const frame = Buffer.from(hex, 'hex')
+  const inflated = compression.decompress(compressionCodecs.zstd, frame, 1 << 20)
+  expect(Buffer.from(inflated).toString('latin1').split('the same words')).toHaveLength(21)
+})
