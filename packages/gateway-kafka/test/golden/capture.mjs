@@ -133,7 +133,7 @@ const captureKcat = async () => {
   for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
     await kcat(
       ['-P', '-t', `kcat-${codec}`, '-z', codec, '-k', 'key', '-H', 'name=value'],
-      'one\ntwo\n',
+      'the same words\n'.repeat(20),
     )
     await kcat(['-C', '-t', `kcat-${codec}`, '-o', 'beginning', '-e', '-q'])
   }
