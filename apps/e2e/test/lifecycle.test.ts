@@ -205,7 +205,7 @@ describe('a stop', () => {
   test('under load loses nothing that was acknowledged, and a second start has it all', async () => {
     const dataDir = scratch.next('data')
     const broker = await launchBroker({ dataDir })
-    const client = await connect(broker.url)
+    const client = await connect(broker.url, { reconnect: false })
     await client.admin.createTopic('load', { partitions: 2 })
     const acknowledged: string[] = []
     const producer = client.producer<string>('load', { codec: 'string' })

@@ -100,7 +100,7 @@ it('tells its peers to go and waits for what is in flight', async () => {
   const client = await connect(`millrace://127.0.0.1:${ready.native}`)
   const status = new Promise((resolve) => client.on('status', resolve))
   child.kill('SIGINT')
-  expect(await status).toMatchObject({ type: 'goingAway' })
+  expect(await status).toMatchObject({ type: 'going-away' })
   expect((await result).code).toBe(0)
   await client.close()
 })

@@ -98,8 +98,8 @@ export const startLoad = async (
   ledger: CrashLedger,
   round: number,
 ): Promise<Load> => {
-  const reader = await connect(url)
-  const clients = await Promise.all(kinds.map(() => connect(url)))
+  const reader = await connect(url, { reconnect: false })
+  const clients = await Promise.all(kinds.map(() => connect(url, { reconnect: false })))
   const watching = topics.map((topic) => watch(reader, topic, ledger))
   const sending = kinds.map((kind, index) =>
     new Sender(clients[index] as Client, kind, ledger, round).run(),
