@@ -125,9 +125,11 @@ export const noteAnswered = (stream: ProducerStream, sent: SentBatch): void => {
 
 /** A broker may have forgotten the producer in this partition, and may be right to. */
 export const mayBeForgotten = (life: Life, stream: ProducerStream): boolean => {
-  const { damage, scenario, world } = life.simulation
+  const { damage, retention, scenario, world } = life.simulation
   if (damage.mayDefinitionsBeLost || damage.isDamaged(stream.topic.id, stream.partition))
     return true
+  // Without their snapshot producers are known by the batches that are left.
+  if (damage.definitions.wereProducersDamaged && retention.isTouched(stream.log)) return true
   const { producerExpiryMs, producersMax } = scenario.storage
   if (producersMax !== undefined && producersMax < PRODUCERS_ALIVE_MAX) return true
   const idleMs = world.clock.monotonic() - stream.usedAtMs

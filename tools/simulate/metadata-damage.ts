@@ -35,6 +35,7 @@ export class MetadataDamage {
   #identityBit: number | undefined
   /** No intact copy is left of some definition: any may be gone from now on. */
   isLost = false
+  wereProducersDamaged = false
 
   constructor(disk: SimulatedDisk) {
     this.#disk = disk
@@ -73,6 +74,7 @@ export class MetadataDamage {
   damageProducers(random: SeededRandom): boolean {
     const byteLength = this.#lengthOf(PRODUCERS)
     if (byteLength === 0) return false
+    this.wereProducersDamaged = true
     this.#disk.flipBit(PRODUCERS, random.below(8 * byteLength))
     return true
   }

@@ -18,6 +18,7 @@ import {
   scanBatch,
   writeUint32,
 } from '@millrace/codec'
+import type { TopicSettings } from '@millrace/core'
 import type { ObservedBatch } from '@millrace/testing'
 import { logName } from './names.ts'
 
@@ -55,6 +56,13 @@ const keyOf = (plan: BatchPlan, index: number): Uint8Array => {
   writeUint32(key, 16, index)
   return key
 }
+
+/** When its records are old, unless the broker says it with a time of its own. */
+export const timeOf = (
+  { settings }: { readonly settings: Pick<TopicSettings, 'timestampType'> },
+  { timestamp, recordCount }: Pick<BatchPlan, 'timestamp' | 'recordCount'>,
+): { timestamp?: number } =>
+  settings.timestampType === 'append' ? {} : { timestamp: timestamp + recordCount - 1 }
 
 /** Everything after the header: the broker may change the header, never the records. */
 const recordsHash = (batch: Uint8Array): number => crc32c(batch.subarray(BATCH_HEADER_BYTES))
@@ -102,14 +110,16 @@ export const findBatch = (bytes: Uint8Array, at: number): FoundBatch | string =>
   }
 }
 
-/** The offset of the first record of the batch whose timestamp is not before `timestamp`. */
+/** The first record of the batch from an offset on whose timestamp is not before `timestamp`. */
 export const firstRecordAt = (
   batch: Uint8Array,
   timestamp: number,
+  from: number,
 ): { offset: number; timestamp: number } | undefined => {
   const cursor = new RecordCursor(batch)
   while (cursor.next()) {
-    if (cursor.timestamp >= timestamp) return { offset: cursor.offset, timestamp: cursor.timestamp }
+    if (cursor.timestamp >= timestamp && cursor.offset >= from)
+      return { offset: cursor.offset, timestamp: cursor.timestamp }
   }
   return undefined
 }

@@ -171,10 +171,7 @@ export class SeedRun {
     life.start(() => administrator.run())
     this.#startActors(life)
     for (const kind of troubles) life.start(() => makeTrouble(life, kind))
-    await this.#until(
-      life,
-      () => life.operationCount >= scenario.operationsPerLife && !life.isHeld,
-    )
+    await this.#until(life, () => life.operationCount >= scenario.operationsPerLife && !life.isHeld)
     if (life.fatal === undefined && life.random.chance(0.4)) await this.#quiesce(life)
   }
 

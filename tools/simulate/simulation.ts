@@ -5,6 +5,7 @@ import { Coverage } from './coverage.ts'
 import { DamageRecord } from './damage.ts'
 import { IdempotentClients } from './idempotence.ts'
 import { MetadataModel } from './metadata-model.ts'
+import { RetentionModel } from './retention-model.ts'
 import { type Scenario, createScenario } from './scenario.ts'
 
 export class Simulation {
@@ -15,6 +16,7 @@ export class Simulation {
   readonly history = new History()
   readonly metadata = new MetadataModel()
   readonly damage: DamageRecord
+  readonly retention = new RetentionModel(this.history)
   readonly coverage = new Coverage()
   readonly idempotence = new IdempotentClients(this)
   operationCount = 0

@@ -1,6 +1,6 @@
 /** Reads everything there is and holds it against everything that was promised. */
 import type { PartitionDescription, ReadResult } from '@millrace/core'
-import { type OffsetRange, InvariantViolation } from '@millrace/testing'
+import { type HistoryAppend, type OffsetRange, InvariantViolation } from '@millrace/testing'
 import type { Life } from './life.ts'
 import { type TopicChange, type TopicState, readTopics } from './metadata-model.ts'
 import { NAMESPACES, callerOf, logName } from './names.ts'
@@ -57,6 +57,8 @@ export class Verification {
       const actual = readTopics(broker.listTopics(caller), (topic) =>
         broker.describeTopic(caller, topic),
       )
+      for (const { id, settings } of actual.values())
+        simulation.retention.noteSettings(id, settings)
       if (simulation.damage.mayDefinitionsBeLost) this.#adoptAll(namespace, actual)
       for (const change of simulation.metadata.check(namespace, actual)) this.#onHappened(change)
     }
@@ -102,10 +104,21 @@ export class Verification {
     )
     const excused = overlap(touched, reported)
     simulation.damage.noteReported(log, excused)
-    simulation.history.checkContent(log, { ...read, excused })
-    if (!simulation.damage.isDamaged(topic.id, partition)) this.#checkEpochs(log, read.batches)
+    const isDamaged = simulation.damage.isDamaged(topic.id, partition)
+    if (!isDamaged) simulation.history.seeEarliest(log, read.earliestOffset)
+    const mayBeRemoved = (append: HistoryAppend): boolean => this.#noteRemoved(append)
+    simulation.history.checkContent(log, { ...read, excused, mayBeRemoved })
+    if (!isDamaged) this.#checkEpochs(log, read.batches)
     await this.#checkOffsets(topic, partition, read)
     return true
+  }
+
+  #noteRemoved(append: HistoryAppend): boolean {
+    const { retention, coverage, world } = this.#life.simulation
+    retention.noteWall(world.clock.now())
+    const cause = retention.causeOf(append)
+    if (cause !== undefined) coverage.add(`removed by ${cause}`)
+    return cause !== undefined
   }
 
   /** Nothing may be called damaged that nobody has touched. */
@@ -145,6 +158,16 @@ export class Verification {
 
   /** `undefined` when a planned fault keeps it from being read. */
   async #readAll(topic: TopicState, partition: number): Promise<FullRead | undefined> {
+    for (;;) {
+      const read = await this.#tryReadAll(topic, partition)
+      if (read !== 'overtaken') return read
+    }
+  }
+
+  async #tryReadAll(
+    topic: TopicState,
+    partition: number,
+  ): Promise<FullRead | 'overtaken' | undefined> {
     const { simulation, random } = this.#life
     const log = logName(topic.id, partition)
     const isDamaged = simulation.damage.isDamaged(topic.id, partition)
@@ -157,6 +180,7 @@ export class Verification {
       const bytesMax = random.pick([1, 3000, 40_000, 1_000_000])
       const result = await this.#fetch(topic, partition, offset, bytesMax)
       if (result === undefined) return undefined
+      if (result.error?.code === 'ERR_OFFSET_OUT_OF_RANGE') return 'overtaken'
       const { highWatermark } = result
       if (result.error === undefined) {
         const context = { log, durability, offset, isDamaged }
@@ -203,6 +227,8 @@ export class Verification {
       if (code === undefined) return result
       const isDamaged = this.#life.simulation.damage.isDamaged(topic.id, partition)
       if (code === 'ERR_DATA_CORRUPT' && isDamaged) return result
+      const { earliest } = this.#describe(topic, partition)
+      if (code === 'ERR_OFFSET_OUT_OF_RANGE' && offset < earliest) return result
       if (!this.#life.hasFaulted && this.#life.fatal === undefined) {
         throw new InvariantViolation(
           'I1',
@@ -245,19 +271,22 @@ export class Verification {
     const { simulation, random } = this.#life
     if (this.#life.hasFaulted || simulation.damage.isDamaged(topic.id, partition)) return
     const { earliestOffset, highWatermark, batches } = read
-    await this.#expectOffset(topic, partition, 'earliest', { offset: earliestOffset })
-    await this.#expectOffset(topic, partition, 'latest', { offset: highWatermark })
+    await this.#expectOffset(topic, partition, earliestOffset, 'earliest', {
+      offset: earliestOffset,
+    })
+    await this.#expectOffset(topic, partition, earliestOffset, 'latest', { offset: highWatermark })
     if (batches.length === 0) return
     const timestamp = random.pick(batches).maxTimestamp + random.between(-2, 2)
     let found: { offset: number; timestamp: number } | undefined
-    for (const batch of batches) found ??= firstRecordAt(batch.bytes, timestamp)
+    for (const batch of batches) found ??= firstRecordAt(batch.bytes, timestamp, earliestOffset)
     const wanted = found ?? { offset: highWatermark, timestamp: -1 }
-    await this.#expectOffset(topic, partition, { timestamp }, wanted)
+    await this.#expectOffset(topic, partition, earliestOffset, { timestamp }, wanted)
   }
 
   async #expectOffset(
     topic: TopicState,
     partition: number,
+    earliest: number,
     at: 'earliest' | 'latest' | { timestamp: number },
     wanted: { readonly offset: number; readonly timestamp?: number },
   ): Promise<void> {
@@ -266,6 +295,8 @@ export class Verification {
     const [answer] = await this.#life.call('list offsets', asking)
     const { timestamp = answer?.timestamp } = wanted
     if (answer?.offset === wanted.offset && answer.timestamp === timestamp) return
+    // Records went away while it was asked.
+    if (this.#describe(topic, partition).earliest !== earliest) return
     throw new InvariantViolation(
       'I6',
       `${logName(topic.id, partition)}: ${JSON.stringify(at)} gives ${answer?.offset} (${answer?.timestamp}), not ${wanted.offset} (${wanted.timestamp})`,

@@ -30,6 +30,9 @@ export interface AppendInput {
    * Default true.
    */
   readonly isOffsetPromised?: boolean
+  readonly byteLength?: number
+  /** The latest timestamp of its records; unknown when the broker sets it. */
+  readonly timestamp?: number
 }
 
 export interface HistoryAppend extends AppendInput {
@@ -43,6 +46,8 @@ interface Append extends AppendInput {
   baseOffset: number | undefined
   /** Acknowledged in a life of the broker that ended in a crash. */
   isBeforeCrash: boolean
+  /** It was let go: nobody may read it any more. */
+  isRemoved: boolean
 }
 
 /** A batch as a reader got it. */
@@ -66,6 +71,8 @@ export interface LogContent {
   readonly highWatermark: number
   /** Offsets that may be missing: damage that the harness has done, as the broker reports it. */
   readonly excused: readonly OffsetRange[]
+  /** Whether the log may have let go of an append that lies below its earliest offset. */
+  readonly mayBeRemoved?: (append: HistoryAppend) => boolean
 }
 
 /** A rule was broken. `invariant` is its name in RELIABILITY 3. */
@@ -86,6 +93,8 @@ interface LogHistory {
   readonly named: Map<number, Append>
   /** The highest watermark that anybody was shown, and only for `persisted` a promise. */
   highWatermark: number
+  /** The highest earliest offset that anybody was shown. */
+  earliestOffset: number
 }
 
 const identity = (producer: number, sequence: number): string => `${producer}/${sequence}`
@@ -110,6 +119,7 @@ export class History {
       state: 'pending',
       baseOffset: undefined,
       isBeforeCrash: false,
+      isRemoved: false,
     }
     log.appends.set(identity(input.producer, input.sequence), append)
     return append
@@ -185,6 +195,12 @@ export class History {
         `${this.#describe(append)} was refused and is read at ${batch.baseOffset}`,
       )
     }
+    if (append.isRemoved) {
+      throw new InvariantViolation(
+        'RET',
+        `${this.#describe(append)} was removed and is read again at ${batch.baseOffset}`,
+      )
+    }
     if (batch.nextOffset - batch.baseOffset !== append.recordCount) {
       throw new InvariantViolation(
         'I2',
@@ -204,6 +220,19 @@ export class History {
       )
     }
     log.highWatermark = Math.max(log.highWatermark, highWatermark)
+  }
+
+  /** The broker has told where a log begins. What lies below never comes back. */
+  seeEarliest(logName: string, earliestOffset: number): void {
+    if (this.#forgotten.has(logName)) return
+    const log = this.#log(logName)
+    if (earliestOffset < log.earliestOffset) {
+      throw new InvariantViolation(
+        'RET',
+        `${logName}: the earliest offset fell from ${log.earliestOffset} to ${earliestOffset}`,
+      )
+    }
+    log.earliestOffset = earliestOffset
   }
 
   /** Holds a full read of a log against everything known of it. */
@@ -245,7 +274,12 @@ export class History {
 
   #checkNothingLost(logName: string, present: ReadonlySet<Append>, content: LogContent): void {
     for (const append of this.#log(logName).appends.values()) {
-      if (present.has(append) || append.state !== 'acknowledged') continue
+      if (present.has(append)) continue
+      if (this.#isLetGo(append, content)) {
+        append.isRemoved = true
+        continue
+      }
+      if (append.state !== 'acknowledged') continue
       if (append.isOffsetPromised === false) continue
       if (append.durability !== 'persisted' && append.isBeforeCrash) continue
       if (isWithin(append, content.excused)) {
@@ -257,6 +291,13 @@ export class History {
         `${this.#describe(append)} was acknowledged at ${append.baseOffset} and is not there (earliest ${content.earliestOffset}, high watermark ${content.highWatermark})`,
       )
     }
+  }
+
+  #isLetGo(append: Append, content: LogContent): boolean {
+    if (append.isRemoved) return true
+    const { baseOffset, recordCount } = append
+    if (baseOffset === undefined || content.mayBeRemoved === undefined) return false
+    return baseOffset + recordCount <= content.earliestOffset && content.mayBeRemoved(append)
   }
 
   /** The log is gone on purpose: nothing is expected of it, and late answers mean nothing. */
@@ -299,7 +340,7 @@ export class History {
   #log(name: string): LogHistory {
     let log = this.#logs.get(name)
     if (log === undefined) {
-      log = { name, appends: new Map(), named: new Map(), highWatermark: 0 }
+      log = { name, appends: new Map(), named: new Map(), highWatermark: 0, earliestOffset: 0 }
       this.#logs.set(name, log)
     }
     return log

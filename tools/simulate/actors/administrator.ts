@@ -5,7 +5,7 @@ import type { Life } from '../life.ts'
 import { type TopicChange, type TopicState, readTopics, stateOf } from '../metadata-model.ts'
 import { NAMESPACES, TOPIC_NAMES, callerOf, logName } from '../names.ts'
 import { codeOf } from '../read-check.ts'
-import { createSettings } from '../scenario.ts'
+import { createSettings, retentionSettings } from '../scenario.ts'
 
 const PARTITIONS_MAX = 4
 
@@ -65,8 +65,9 @@ export class Administrator {
       return random.chance(0.8) ? this.#create(namespace, topic) : this.#miss(namespace, topic)
     const choice = random.fraction()
     if (choice < 0.35) await this.#alter(state)
-    else if (choice < 0.5) await this.#delete(state)
-    else if (choice < 0.65) await this.#conflict(state)
+    else if (choice < 0.45) await this.#delete(state)
+    else if (choice < 0.6) await this.#deleteRecords(state)
+    else if (choice < 0.7) await this.#conflict(state)
     else this.#look(namespace)
   }
 
@@ -98,7 +99,9 @@ export class Administrator {
       ...(random.chance(0.5)
         ? { segmentBytes: 4 * before.settings.batchBytesMax * random.pick([1, 2]) }
         : {}),
+      ...(random.chance(0.4) ? retentionSettings(random) : {}),
     }
+    simulation.retention.noteSettings(before.id, { ...before.settings, ...settings })
     const after = {
       settings: { ...before.settings, ...settings } as TopicState['settings'],
       partitionCount,
@@ -116,6 +119,36 @@ export class Administrator {
       ),
     )
     simulation.coverage.add('topic altered')
+  }
+
+  /** Whoever is told of a new beginning finds nothing below it any more, after any crash. */
+  async #deleteRecords({ namespace, topic, id, partitionCount }: TopicState): Promise<void> {
+    const { random, broker, simulation } = this.#life
+    const caller = callerOf(namespace)
+    const partition = random.below(partitionCount)
+    const log = logName(id, partition)
+    const bounds = broker.describeTopic(caller, topic).partitions[partition]
+    if (bounds === undefined) return
+    const { earliest, highWatermark } = bounds
+    const before = random.chance(0.2) ? -1 : random.between(0, highWatermark)
+    simulation.retention.noteRequest(log, before === -1 ? highWatermark : before)
+    const what = `delete records of ${log} before ${before}`
+    const request = { topic, partitions: [{ partition, before }] }
+    try {
+      const [answer] = await this.#life.call(what, broker.deleteRecords(caller, request))
+      simulation.note(`${what}: earliest ${answer?.earliest}`)
+      simulation.coverage.add('records deleted')
+      const wanted = before === -1 ? highWatermark : Math.max(before, earliest)
+      if (answer === undefined || answer.earliest < wanted)
+        simulation.violate('RET', `${what} leaves ${answer?.earliest}, not ${wanted}`)
+      if (!simulation.damage.isDamaged(id, partition))
+        simulation.history.seeEarliest(log, answer.earliest)
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === undefined) throw error
+      simulation.note(`${what}: ${code}`)
+      this.#demandCause(what, code)
+    }
   }
 
   async #delete(before: TopicState): Promise<void> {
@@ -138,6 +171,7 @@ export class Administrator {
       const actual = await this.#life.call(what, call())
       simulation.note(`${what}: id ${actual?.id} revision ${actual?.revision}`)
       simulation.metadata.accept(change, actual)
+      if (actual !== undefined) simulation.retention.noteSettings(actual.id, actual.settings)
       if (change.kind === 'delete') this.#forget(change.before as TopicState)
     } catch (error) {
       const code = codeOf(error)

@@ -21,7 +21,7 @@ import {
 import type { Life } from '../life.ts'
 import type { TopicState } from '../metadata-model.ts'
 import { callerOf, logName } from '../names.ts'
-import { type BatchStamp, type PlannedBatch, buildBatch } from '../payload.ts'
+import { type BatchStamp, type PlannedBatch, buildBatch, timeOf } from '../payload.ts'
 import { codeOf } from '../read-check.ts'
 import { openHandle } from './handles.ts'
 
@@ -249,6 +249,7 @@ export class IdempotentProducer {
     const { number, producerId = STRANGER_ID, epoch } = this.#client
     const recordCount = random.between(1, RECORDS_MAX)
     const sequence = simulation.nextSequence(log, number)
+    const timestamp = simulation.world.clock.now()
     const batch = buildBatch({
       topicId: topic.id,
       partition,
@@ -256,12 +257,19 @@ export class IdempotentProducer {
       sequence,
       recordCount,
       valueBytes: random.below(VALUE_BYTES_MAX),
-      timestamp: simulation.world.clock.now(),
+      timestamp,
       stamp: { producerId, producerEpoch: epoch, baseSequence: 0, ...changed },
     })
-    const { durability } = topic.settings
-    const { hash } = batch
-    const input = { log, producer: number, sequence, recordCount, hash, durability }
+    const input = {
+      log,
+      producer: number,
+      sequence,
+      recordCount,
+      hash: batch.hash,
+      durability: topic.settings.durability,
+      byteLength: batch.bytes.length,
+      ...timeOf(topic, { timestamp, recordCount }),
+    }
     return { batch, append: simulation.history.invoke(input), recordCount }
   }
 
@@ -297,6 +305,8 @@ export class IdempotentProducer {
     const done = this.#life.beginWait(`append ${sequence} of producer ${producer} to ${stream.log}`)
     const sentAtMs = this.#life.simulation.world.clock.monotonic()
     this.#attempts.set(sequence, { ...attempt, sentAtMs, done })
+    // The broker's patience may begin here, whether it answers or not.
+    stream.usedAtMs = Math.min(stream.usedAtMs, sentAtMs)
     this.#life.count()
     const { partition } = stream
     const operation = {

@@ -5,7 +5,7 @@ import type { HistoryAppend } from '@millrace/testing'
 import type { Life } from '../life.ts'
 import type { TopicState } from '../metadata-model.ts'
 import { callerOf, logName } from '../names.ts'
-import { type BatchPlan, buildBatch } from '../payload.ts'
+import { type BatchPlan, buildBatch, timeOf } from '../payload.ts'
 import { openHandle } from './handles.ts'
 
 interface InFlight {
@@ -125,6 +125,8 @@ export class Producer {
       hash,
       durability,
       isOffsetPromised,
+      byteLength: bytes.length,
+      ...timeOf(topic, plan),
     })
     const operation = {
       sequence: this.#submitted++,

@@ -120,7 +120,10 @@ export class Reader {
     const code = result.error?.code
     const { earliestOffset, highWatermark } = result
     const isOutside = offset < earliestOffset || offset > highWatermark
-    if (code === 'ERR_OFFSET_OUT_OF_RANGE' && isOutside) return
+    if (code === 'ERR_OFFSET_OUT_OF_RANGE' && isOutside) {
+      if (offset < earliestOffset) simulation.coverage.add('read below the earliest')
+      return
+    }
     if (hasFaulted || fatal !== undefined || isEnding) return
     if (code === 'ERR_DATA_CORRUPT' && simulation.damage.isDamaged(topic.id, partition)) return
     const current = simulation.metadata.get(topic.namespace, topic.topic)
@@ -138,7 +141,7 @@ export class Reader {
     if (random.chance(0.5)) return lease.release()
     const before = crc32c(joinParts(lease.parts))
     this.#life.start(async () => {
-      await this.#life.pause(random.below(5000))
+      await this.#life.pause(random.below(random.pick([5000, 5000, 100_000])))
       if (crc32c(joinParts(lease.parts)) !== before) {
         simulation.violate(
           'P20',

@@ -126,6 +126,16 @@ export class Subscriber {
     result.lease?.release()
   }
 
+  /** What it was about to read was removed. */
+  #isOvertaken({ topic, partition, cursor }: Following, { code }: BrokerError): boolean {
+    if (code !== 'ERR_OFFSET_OUT_OF_RANGE') return false
+    const { broker, simulation } = this.#life
+    const description = broker.describeTopic(callerOf(topic.namespace), topic.topic)
+    const isBelow = cursor < (description.partitions[partition]?.earliest ?? 0)
+    if (isBelow) simulation.coverage.add('subscription overtaken')
+    return isBelow
+  }
+
   #onEnd(following: Following, error: BrokerError): void {
     const { simulation, hasFaulted, fatal, isEnding } = this.#life
     const { topic, partition } = following
@@ -135,6 +145,7 @@ export class Subscriber {
     const isGone =
       current?.id !== topic.id || simulation.metadata.isPending(topic.namespace, topic.topic)
     const isDamaged = simulation.damage.isDamaged(topic.id, partition)
+    if (!isGone && this.#isOvertaken(following, error)) return
     if (isGone || isDamaged || hasFaulted || fatal !== undefined || isEnding) return
     simulation.violate(
       'I11',

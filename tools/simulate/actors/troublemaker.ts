@@ -76,7 +76,10 @@ export const freeDisk = (life: Life): void => {
 export const jumpClock = (life: Life): void => {
   const { random, simulation } = life
   const ms = random.pick([-HOUR_MS, HOUR_MS, random.between(-5000, 5000)])
-  simulation.world.clock.jump(ms)
+  const { clock } = simulation.world
+  simulation.retention.noteWall(clock.now())
+  clock.jump(ms)
+  simulation.retention.noteWall(clock.now())
   simulation.coverage.add('wall clock jump')
   simulation.note(`trouble: the wall clock jumps by ${ms} ms`)
 }

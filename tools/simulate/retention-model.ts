@@ -1,0 +1,80 @@
+/**
+ * Which records a broker may have let go: by age and by size, by whatever settings a topic ever had,
+ * and by request. It is told of a setting or a request before the broker is, since one that nobody
+ * heard back from may count all the same.
+ */
+import type { TopicSettings } from '@millrace/core'
+import type { History, HistoryAppend } from '@millrace/testing'
+
+/** The least that a topic's settings have ever kept. */
+interface Kept {
+  ms: number
+  bytes: number
+}
+
+export type RemovalCause = 'age' | 'size' | 'request'
+
+const bound = (value: number | undefined): number =>
+  value === undefined || value < 0 ? Infinity : value
+
+export class RetentionModel {
+  readonly #history: History
+  readonly #kept = new Map<number, Kept>()
+  readonly #requested = new Map<string, number>()
+  /** The latest that the wall clock has ever shown. */
+  latestWallMs = 0
+
+  constructor(history: History) {
+    this.#history = history
+  }
+
+  noteWall(nowMs: number): void {
+    this.latestWallMs = Math.max(this.latestWallMs, nowMs)
+  }
+
+  /** These settings count for the topic, or may count. */
+  noteSettings(topicId: number, settings: Partial<TopicSettings>): void {
+    if (settings.cleanupPolicy === 'compact') return
+    const kept = this.#kept.get(topicId) ?? { ms: Infinity, bytes: Infinity }
+    kept.ms = Math.min(kept.ms, bound(settings.retentionMs))
+    kept.bytes = Math.min(kept.bytes, bound(settings.retentionBytes))
+    this.#kept.set(topicId, kept)
+  }
+
+  /** Somebody asks for all below `before` to be deleted. */
+  noteRequest(log: string, before: number): void {
+    this.#requested.set(log, Math.max(this.#requested.get(log) ?? 0, before))
+  }
+
+  /** Anything of the log may have been let go by now. */
+  isTouched(log: string): boolean {
+    const kept = this.#kept.get(Number(log.split('/')[0]))
+    return (
+      this.#requested.has(log) || (kept !== undefined && Math.min(kept.ms, kept.bytes) < Infinity)
+    )
+  }
+
+  /** Why an append may be gone, if it may. */
+  causeOf(append: HistoryAppend): RemovalCause | undefined {
+    const { log, baseOffset = Infinity, recordCount } = append
+    if (baseOffset + recordCount <= (this.#requested.get(log) ?? 0)) return 'request'
+    const kept = this.#kept.get(Number(log.split('/')[0]))
+    if (kept === undefined) return undefined
+    if (kept.ms < Infinity && this.#isOlder(append, kept.ms)) return 'age'
+    if (kept.bytes < Infinity && this.#bytesBehind(append) >= kept.bytes) return 'size'
+    return undefined
+  }
+
+  #isOlder({ timestamp }: HistoryAppend, ms: number): boolean {
+    return timestamp === undefined || this.latestWallMs - timestamp > ms
+  }
+
+  /** All that is in the log behind an append, or may be. */
+  #bytesBehind({ log, baseOffset = 0 }: HistoryAppend): number {
+    let bytes = 0
+    for (const other of this.#history.appendsOf(log))
+      if (other.state !== 'refused' && (other.baseOffset ?? Infinity) > baseOffset)
+        bytes += other.byteLength ?? 0
+    return bytes
+  }
+}
