@@ -53,6 +53,8 @@ export const QUOTA_LEDGERS_SWEPT_AT = 1_000
 
 /** How often memory and disk are looked at. */
 export const ALARM_LOOK_MS = 1_000
+/** How often a peer that is not read because of an alarm is written to, heartbeat or not. */
+export const THROTTLED_PING_MS = 5_000
 /** While memory is short garbage is collected once in so many looks. */
 export const LOOKS_PER_COLLECTION = 10
 export const DISK_FREE_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024

@@ -27,7 +27,7 @@ import {
   UINT32_MAX,
   wireOfError,
 } from '@millrace/protocol'
-import { INBOUND_HELD_BYTES_TOLERATED } from '../limits.ts'
+import { INBOUND_HELD_BYTES_TOLERATED, THROTTLED_PING_MS } from '../limits.ts'
 import type { CoarseTimer, CoarseTimers } from '../net/coarse-timers.ts'
 import type { MemoryBudget } from '../net/memory-budget.ts'
 import { FrameOutput } from './frame-output.ts'
@@ -89,6 +89,7 @@ export class NativeSession implements Session {
   #heldBytes: number
   #quota: QuotaGate | undefined
   #isPublisher: boolean
+  #probeTimer: CoarseTimer | undefined
   #closeRequest: { readonly channel: number; readonly correlation: number } | undefined
 
   constructor(connection: Connection, surroundings: SessionSurroundings) {
@@ -130,6 +131,7 @@ export class NativeSession implements Session {
     this.#heldBytes = 0
     this.#quota = undefined
     this.#isPublisher = false
+    this.#probeTimer = undefined
     this.#closeRequest = undefined
   }
 
@@ -256,13 +258,18 @@ export class NativeSession implements Session {
   notePublisher(): void {
     if (this.#isPublisher) return
     this.#isPublisher = true
-    if (this.services.alarms?.isThrottling === true) this.suspend(Suspension.ALARM)
+    if (this.services.alarms?.isThrottling === true) this.throttlePublisher(true)
   }
 
   throttlePublisher(isThrottling: boolean): void {
-    if (!this.#isPublisher) return
-    if (isThrottling) this.suspend(Suspension.ALARM)
-    else this.resume(Suspension.ALARM)
+    if (!this.#isPublisher || this.#state === 'closed') return
+    this.#probeTimer?.cancel()
+    if (isThrottling) {
+      this.suspend(Suspension.ALARM)
+      this.#probeLater()
+    } else {
+      this.resume(Suspension.ALARM)
+    }
   }
 
   /** After every answer: a session that is on its way out may be done. */
@@ -314,6 +321,14 @@ export class NativeSession implements Session {
       return
     }
     if (this.#suspensions === 0) this.connection.resume()
+  }
+
+  /** A peer that is not read is not seen to go away either: what is written to it finds out. */
+  #probeLater(): void {
+    this.#probeTimer = this.#surroundings.timers.after(THROTTLED_PING_MS, () => {
+      this.#sendPing()
+      this.#probeLater()
+    })
   }
 
   #handleFrame(frame: Frame): void {
@@ -405,6 +420,7 @@ export class NativeSession implements Session {
     this.#surroundings.memory.remove(this.#heldBytes)
     this.#heldBytes = 0
     this.#quota?.close()
+    this.#probeTimer?.cancel()
     this.#surroundings.pass?.release()
     this.#handshakeTimer?.cancel()
     this.#expiryTimer?.cancel()

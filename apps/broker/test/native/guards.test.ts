@@ -313,6 +313,23 @@ describe('an alarm', () => {
     peer.close()
   })
 
+  it('does not keep connections whose peers are gone', async () => {
+    const peer = await RawPeer.open(fake.port)
+    const handle = await peer.openTopic('t')
+    peer.produce(handle, 'first')
+    await peer.take(Opcode.PRODUCED)
+    used = 1_000
+    await lookAgain()
+    peer.socket.resetAndDestroy()
+    await settle()
+    expect(fake.server.connectionCount()).toBe(1)
+    for (let probe = 0; probe < 3; probe++) {
+      fake.environment.advance(5_000)
+      await settle()
+    }
+    expect(fake.server.connectionCount()).toBe(0)
+  })
+
   it('is shown, and leaves the broker ready', async () => {
     used = 1_000
     await lookAgain()
