@@ -34,7 +34,16 @@ const CONTENT_SIZE_BYTES = [0, 2, 4, 8]
 const DICTIONARY_BYTES = [0, 1, 2, 4]
 
 /** Loads what this Node has. */
-export const loadZstd = async (): Promise<ZstdImplementation> => builtIn() ?? (await wasm())
+export const loadZstd = async (): Promise<ZstdImplementation> => builtIn() ?? (await wasmOnce())
+
+/**
+ * The library keeps one instance in a variable of its own and is damaged when it is initialised
+ * again: what it works on then lies in the memory of the one before.
+ */
+const once = <T>(load: () => Promise<T>): (() => Promise<T>) => {
+  let loading: Promise<T> | undefined
+  return () => (loading ??= load())
+}
 
 const builtIn = (): ZstdImplementation | undefined => {
   const { zstdCompressSync, zstdDecompressSync } = zlib as BuiltIn
@@ -60,6 +69,8 @@ const wasm = async (): Promise<ZstdImplementation> => {
     },
   }
 }
+
+const wasmOnce = once(wasm)
 
 const guarded = (inflate: () => Uint8Array, bytesMax: number): Uint8Array => {
   let inflated: Uint8Array

@@ -126,3 +126,15 @@ it('inflates a zstd frame that states no size, as librdkafka 2.0.2 writes it', (
   const inflated = compression.decompress(compressionCodecs.zstd, frame, 1 << 20)
   expect(Buffer.from(inflated).toString('latin1').split('the same words')).toHaveLength(21)
 })
+
+it('may be created more than once in a process', async () => {
+  const bytes = Buffer.from('the same words, '.repeat(1_000))
+  const packed = compression.compress(compressionCodecs.zstd, bytes)
+  for (let count = 0; count < 5; count++) {
+    const another = await createCompression()
+    for (const one of [compression, another]) {
+      const back = one.decompress(compressionCodecs.zstd, packed, bytes.length)
+      expect(Buffer.from(back).equals(bytes)).toBe(true)
+    }
+  }
+})
