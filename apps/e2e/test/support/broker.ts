@@ -36,6 +36,9 @@ export interface LaunchedBroker {
   readonly pid: number
   readonly nativePort: number
   readonly httpPort: number
+  readonly kafkaPort: number
+  /** Every listener's port by its name in the ready file. */
+  readonly ports: Readonly<Record<string, number>>
   readonly url: string
   readonly dataDir: string
   readonly ended: Promise<Ending>
@@ -117,6 +120,8 @@ const brokerOf = (launch: Launch, started: Started, ready: Ready): LaunchedBroke
     pid: ready.pid,
     nativePort: ready.native,
     httpPort: ready.http,
+    kafkaPort: ready.kafka,
+    ports: { ...ready },
     url: `millrace://127.0.0.1:${ready.native}`,
     dataDir: launch.dataDir,
     ended,
