@@ -81,6 +81,11 @@ const addTopicCommands = (program: Command): void => {
     command
       .option('--partitions <count>', 'number of partitions', integer(1))
       .option('--durability <name>', 'persisted or memory')
+      .option('--retention-ms <time>', 'how long records are kept, such as 7d, or unlimited')
+      .option('--retention-bytes <size>', 'how much a partition keeps, such as 10gb, or unlimited')
+      .option('--cleanup-policy <name>', 'delete, compact, or compact,delete')
+      .option('--compaction-lag-ms <time>', 'how old a record is before it may be compacted')
+      .option('--tombstone-ms <time>', 'how long a record without a value stays once compacted')
       .option('--set <name=value>', 'another setting, such as segmentBytes=64mb', list)
   settable(sub('create <topic>', 'create a topic'))
     .option('--if-not-exists', 'describe the topic if it is there already')
@@ -114,6 +119,36 @@ const addTopicCommands = (program: Command): void => {
       const { deleteTopic } = await import('./commands/topic.ts')
       await deleteTopic(name, options)
     })
+  addRemovalCommands(sub)
+}
+
+const offsetOrEnd = (text: string): number | 'end' => (text === 'end' ? text : integer(0)(text))
+
+interface RemovalFlags {
+  readonly partition: number
+  /** Of `delete-records`. */
+  readonly before: number | 'end'
+  /** Of `truncate`. */
+  readonly from: number
+}
+
+const addRemovalCommands = (sub: (usage: string, text: string) => Command): void => {
+  sub('delete-records <topic>', 'delete the oldest records of a partition')
+    .requiredOption('--partition <number>', 'the partition', integer(0))
+    .requiredOption('--before <offset>', 'the first offset that stays, or end', offsetOrEnd)
+    .option('--yes', 'do not ask')
+    .action(async (name: string, options: RemovalFlags) => {
+      const { deleteRecords } = await import('./commands/topic.ts')
+      await deleteRecords(name, options)
+    })
+  sub('truncate <topic>', 'delete the newest records of a partition')
+    .requiredOption('--partition <number>', 'the partition', integer(0))
+    .requiredOption('--from <offset>', 'the first offset that goes', integer(0))
+    .option('--yes', 'do not ask')
+    .action(async (name: string, options: RemovalFlags) => {
+      const { truncateTopic } = await import('./commands/topic.ts')
+      await truncateTopic(name, options)
+    })
 }
 
 const addPub = (program: Command): void => {
@@ -127,6 +162,15 @@ const addPub = (program: Command): void => {
     .option('--key-separator <text>', 'with --lines: what stands before it is the key')
     .option('--header <name=value>', 'a header; may be given more than once', list)
     .option('--partition <number>', 'partition, instead of what the key says', integer(0))
+    .addOption(
+      new Option('--compression <codec>', 'how batches are compressed').choices([
+        'none',
+        'gzip',
+        'snappy',
+        'lz4',
+        'zstd',
+      ]),
+    )
     .action(async (topic: string, body: string | undefined, options: object) => {
       const { publish } = await import('./commands/pub.ts')
       await publish(topic, body, options)

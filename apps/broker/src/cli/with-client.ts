@@ -1,5 +1,5 @@
 /** A connection for the length of one command. */
-import { type Client, connect } from '@millrace/client-node'
+import { type Client, type ClientStatus, connect, type ConnectOptions } from '@millrace/client-node'
 import { type LoginOptions, loginOf } from './login.ts'
 
 export interface ClientOptions extends LoginOptions {
@@ -12,17 +12,36 @@ const PATIENCE_MS = 3_600_000
 export const withClient = <Result>(
   options: ClientOptions,
   run: (client: Client) => Promise<Result>,
-): Promise<Result> => withOptions(options, {}, run)
+): Promise<Result> => withOptions(options, { reconnect: false }, run)
+
+/**
+ * For commands that go on for long: a lost connection is made again, and whoever watches is told.
+ */
+export const withLastingClient = <Result>(
+  options: ClientOptions,
+  run: (client: Client) => Promise<Result>,
+): Promise<Result> =>
+  withOptions(options, {}, (client) => {
+    client.on('status', reportStatus)
+    return run(client)
+  })
+
+/** Once for each loss, not for each attempt. */
+const reportStatus = (status: ClientStatus): void => {
+  if (status.type === 'reconnecting' && status.attempt === 1) {
+    process.stderr.write(`${status.error.message}; connecting again\n`)
+  } else if (status.type === 'connected') process.stderr.write('connected again\n')
+}
 
 /** For requests whose answer comes when long work is done. */
 export const withPatientClient = <Result>(
   options: ClientOptions,
   run: (client: Client) => Promise<Result>,
-): Promise<Result> => withOptions(options, { requestTimeoutMs: PATIENCE_MS }, run)
+): Promise<Result> => withOptions(options, { requestTimeoutMs: PATIENCE_MS, reconnect: false }, run)
 
 const withOptions = async <Result>(
   options: ClientOptions,
-  limits: { requestTimeoutMs?: number },
+  limits: Pick<ConnectOptions, 'requestTimeoutMs' | 'reconnect'>,
   run: (client: Client) => Promise<Result>,
 ): Promise<Result> => {
   const auth = loginOf(options, process.env)

@@ -179,6 +179,42 @@ describe('topic', () => {
     )
   })
 
+  it('takes times and sizes as people write them, and unlimited', async () => {
+    const flags = ['--retention-ms', '2d', '--retention-bytes', '10gb']
+    const more = ['--cleanup-policy', 'compact,delete', '--tombstone-ms', '1h']
+    const created = await millrace(['topic', 'create', 'kept', ...flags, ...more])
+    expect(created).toMatchObject({ code: 0 })
+    const settings = async (): Promise<object> => {
+      const { stdout } = await millrace(['topic', 'describe', 'kept', '--output', 'json'])
+      return (JSON.parse(stdout) as { settings: object }).settings
+    }
+    expect(await settings()).toMatchObject({
+      retentionMs: 2 * 86_400_000,
+      retentionBytes: 10 * 1024 ** 3,
+      cleanupPolicy: 'compact,delete',
+      tombstoneMs: 3_600_000,
+    })
+    const altered = ['--retention-ms', 'unlimited', '--compaction-lag-ms', '30s']
+    expect(await millrace(['topic', 'alter', 'kept', ...altered])).toMatchObject({ code: 0 })
+    expect(await settings()).toMatchObject({ retentionMs: -1, compactionLagMs: 30_000 })
+    const refused = await millrace(['topic', 'alter', 'kept', '--cleanup-policy', 'sometimes'])
+    expect(refused).toMatchObject({ code: 2 })
+    expect(refused.stderr).toContain('cleanupPolicy')
+  })
+
+  it('deletes the oldest records of a partition', async () => {
+    await millrace(['topic', 'create', 'cutcut'])
+    const name = 'cutcut'
+    const pub = ['pub', name, '--lines', '--compression', 'gzip']
+    const result = await millrace(pub, { input: 'a\nb\nc\nd\n' })
+    expect(result).toMatchObject({ code: 0 })
+    const partition = ['--partition', '0', '--yes']
+    const deleted = await millrace(['topic', 'delete-records', name, '--before', '1', ...partition])
+    expect(deleted).toMatchObject({ code: 0, stdout: `${name}/0 begins at 1\n` })
+    const none = await millrace(['topic', 'delete-records', name, '--before', 'x', ...partition])
+    expect(none).toMatchObject({ code: 2 })
+  })
+
   it('prints JSON lines', async () => {
     await millrace(['topic', 'create', 'jl-a'])
     await millrace(['topic', 'create', 'jl-b'])

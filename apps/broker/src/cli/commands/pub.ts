@@ -2,13 +2,18 @@
  * `millrace pub`: one record from the command line or standard input, or one for each line of it.
  * Ends with 0 only when everything is acknowledged.
  */
-import type { MessageEnvelope, Producer } from '@millrace/client-node'
+import type {
+  CompressionName,
+  MessageEnvelope,
+  Producer,
+  ProducerOptions,
+} from '@millrace/client-node'
 import { INPUT_RECORD_BYTES_MAX } from '../../limits.ts'
 import { CommandError, UsageError } from '../failure.ts'
 import { LineSplitter } from '../line-splitter.ts'
 import { formatJson, formatJsonLines, type OutputForm } from '../output.ts'
 import { Progress } from '../progress.ts'
-import { type ClientOptions, withClient } from '../with-client.ts'
+import { type ClientOptions, withClient, withLastingClient } from '../with-client.ts'
 
 interface PubOptions extends ClientOptions {
   readonly output?: OutputForm
@@ -17,6 +22,7 @@ interface PubOptions extends ClientOptions {
   readonly keySeparator?: string
   readonly header?: readonly string[]
   readonly partition?: number
+  readonly compression?: CompressionName
 }
 
 type Bytes = Uint8Array
@@ -58,6 +64,11 @@ const parseHeaders = (pairs: readonly string[]): Headers =>
     throw new UsageError(`--header '${pair}' has no name and value`, 'write --header name=value')
   })
 
+const producerOptions = ({ compression = 'none' }: PubOptions): ProducerOptions<Bytes> => ({
+  codec: 'bytes',
+  compression,
+})
+
 const publishOne = async (
   topic: string,
   body: string | undefined,
@@ -67,7 +78,7 @@ const publishOne = async (
   const value = body === undefined ? await readInput() : Buffer.from(body)
   const { partition, key = null, output } = options
   const stored = await withClient(options, (client) => {
-    const producer = client.producer<Bytes>(topic, { codec: 'bytes' })
+    const producer = client.producer<Bytes>(topic, producerOptions(options))
     return producer.send({ value, key, headers, ...(partition === undefined ? {} : { partition }) })
   })
   if (output === 'json') process.stdout.write(formatJson(stored))
@@ -98,8 +109,8 @@ const publishLines = async (
   options: PubOptions,
 ): Promise<void> => {
   const progress = new Progress(process.stderr)
-  await withClient(options, async (client) => {
-    const producer = client.producer<Bytes>(topic, { codec: 'bytes' })
+  await withLastingClient(options, async (client) => {
+    const producer = client.producer<Bytes>(topic, producerOptions(options))
     try {
       await new LinePublisher(producer, progress, headers, options).run()
     } finally {

@@ -1,9 +1,9 @@
 /** `millrace sub`: the records of a topic on standard output, as payloads or as JSON lines. */
-import type { Consumer, ConsumeOptions, Message } from '@millrace/client-node'
+import type { Consumer, ConsumeOptions, ConsumerGapEvent, Message } from '@millrace/client-node'
 import { UsageError } from '../failure.ts'
 import { writeOut } from '../output.ts'
 import { formatMessageLines, formatPayloads } from '../message-format.ts'
-import { type ClientOptions, withClient } from '../with-client.ts'
+import { type ClientOptions, withLastingClient } from '../with-client.ts'
 
 interface SubOptions extends ClientOptions {
   readonly from?: string
@@ -17,8 +17,9 @@ type Bytes = Uint8Array
 
 export const subscribe = async (topic: string, options: SubOptions): Promise<void> => {
   const consumeOptions = consumeOptionsOf(options)
-  await withClient(options, async (client) => {
+  await withLastingClient(options, async (client) => {
     const consumer = client.consume<Bytes>(topic, consumeOptions)
+    consumer.on('gap', reportGap)
     const onInterrupt = (): void => void consumer.close()
     process.once('SIGINT', onInterrupt)
     process.once('SIGTERM', onInterrupt)
@@ -29,6 +30,12 @@ export const subscribe = async (topic: string, options: SubOptions): Promise<voi
       process.off('SIGTERM', onInterrupt)
     }
   })
+}
+
+const reportGap = ({ partition, from, to, error }: ConsumerGapEvent): void => {
+  process.stderr.write(
+    `partition ${partition} goes on at ${to} instead of ${from}: ${error.message}\n`,
+  )
 }
 
 const consumeOptionsOf = ({

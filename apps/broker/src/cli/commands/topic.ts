@@ -1,4 +1,4 @@
-/** `millrace topic create|list|describe|alter|delete`. */
+/** `millrace topic create|list|describe|alter|delete|delete-records|truncate`. */
 import { createInterface } from 'node:readline/promises'
 import { parseBytes, parseDuration } from '../../config/units.ts'
 import { CommandError, UsageError } from '../failure.ts'
@@ -13,7 +13,22 @@ interface SettableOptions extends TopicOptions {
   readonly partitions?: number
   readonly durability?: string
   readonly set?: readonly string[]
+  readonly retentionMs?: string
+  readonly retentionBytes?: string
+  readonly cleanupPolicy?: string
+  readonly compactionLagMs?: string
+  readonly tombstoneMs?: string
 }
+
+/** Settings with a flag of their own, which has their name. */
+const flaggedSettings = [
+  'durability',
+  'retentionMs',
+  'retentionBytes',
+  'cleanupPolicy',
+  'compactionLagMs',
+  'tombstoneMs',
+] as const
 
 interface Description {
   readonly topic: string
@@ -33,15 +48,20 @@ interface Description {
 
 /** Units as in the configuration; what is no quantity goes to the broker as it is. */
 const parseSetting = (name: string, text: string): unknown => {
+  // Where there is no limit the protocol says -1.
+  if (/Ms$|Bytes/.test(name) && (text === 'unlimited' || text === '-1')) return -1
   if (name.endsWith('Ms')) return parseDuration(text) ?? text
   if (/Bytes/.test(name)) return parseBytes(text) ?? text
   return text
 }
 
-const settingsOf = ({ durability, set = [] }: SettableOptions): Record<string, unknown> => {
+const settingsOf = (options: SettableOptions): Record<string, unknown> => {
   const settings: Record<string, unknown> = {}
-  if (durability !== undefined) settings['durability'] = durability
-  for (const pair of set) {
+  for (const name of flaggedSettings) {
+    const text = options[name]
+    if (text !== undefined) settings[name] = parseSetting(name, text)
+  }
+  for (const pair of options.set ?? []) {
     const at = pair.indexOf('=')
     if (at < 1)
       throw new UsageError(`--set '${pair}' has no name and value`, 'write --set name=value')
@@ -120,7 +140,7 @@ export const alterTopic = async (
   const settings = settingsOf(options)
   for (const name of options.reset ?? []) settings[name] = null
   if (Object.keys(settings).length === 0 && options.partitions === undefined) {
-    throw new UsageError('nothing to change', 'give --partitions, --durability, --set or --reset')
+    throw new UsageError('nothing to change', 'give --partitions, --retention-ms, --set or --reset')
   }
   const { revision } = options
   const altered = await withClient(options, ({ admin }) =>
@@ -138,7 +158,7 @@ export const deleteTopic = async (
   topic: string,
   options: TopicOptions & { yes?: boolean; revision?: number },
 ): Promise<void> => {
-  await confirm(topic, options.yes === true)
+  await confirm(`Delete ${topic} and all its records?`, options.yes === true)
   const { revision } = options
   await withClient(options, ({ admin }) =>
     admin.deleteTopic(topic, revision === undefined ? {} : { revision }),
@@ -151,11 +171,49 @@ export const deleteTopic = async (
 }
 
 /** A script says what it means; a person is asked. */
-const confirm = async (topic: string, isSure: boolean): Promise<void> => {
+const confirm = async (question: string, isSure: boolean): Promise<void> => {
   if (isSure || !process.stdin.isTTY || !process.stderr.isTTY) return
   const prompt = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await prompt.question(`Delete ${topic} and all its records? [y/N] `)
+  const answer = await prompt.question(`${question} [y/N] `)
   prompt.close()
   if (/^y(es)?$/i.test(answer.trim())) return
   throw new CommandError('nothing was deleted', 'answer y, or give --yes')
+}
+
+interface RemovalOptions extends TopicOptions {
+  readonly partition: number
+  readonly yes?: boolean
+}
+
+export const deleteRecords = async (
+  topic: string,
+  options: RemovalOptions & { before: number | 'end' },
+): Promise<void> => {
+  const { partition, before, output } = options
+  const what = before === 'end' ? 'all records' : `the records below ${before}`
+  await confirm(`Delete ${what} of ${topic}/${partition}?`, options.yes === true)
+  const [deleted] = await withClient(options, ({ admin }) =>
+    admin.deleteRecords(topic, { [partition]: before }),
+  )
+  const earliest = deleted?.earliest ?? 0
+  if (output === 'json' || output === 'jsonl') {
+    process.stdout.write(formatJsonLines([{ topic, partition, earliest }]))
+  } else {
+    process.stdout.write(`${topic}/${partition} begins at ${earliest}\n`)
+  }
+}
+
+export const truncateTopic = async (
+  topic: string,
+  options: RemovalOptions & { from: number },
+): Promise<void> => {
+  const { partition, from, output } = options
+  const question = `Delete the records of ${topic}/${partition} from ${from} on?`
+  await confirm(question, options.yes === true)
+  const next = await withClient(options, ({ admin }) => admin.truncateTopic(topic, partition, from))
+  if (output === 'json' || output === 'jsonl') {
+    process.stdout.write(formatJsonLines([{ topic, partition, next }]))
+  } else {
+    process.stdout.write(`${topic}/${partition} goes on at ${next}\n`)
+  }
 }
