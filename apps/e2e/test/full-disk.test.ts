@@ -81,7 +81,11 @@ const valueOf = (name: string): string => name.padEnd(VALUE_BYTES, '.')
 
 /** Sends one record once: no second attempt behind the test's back. */
 const sendOnce = async (topic: string, name: string): Promise<void> => {
-  const producer = client.producer<string>(topic, { codec: 'string', deliveryTimeoutMs: 1 })
+  const producer = client.producer<string>(topic, {
+    codec: 'string',
+    deliveryTimeoutMs: 1,
+    idempotent: false,
+  })
   await producer.send(valueOf(name))
   await producer.close()
   if (topic === 'filling') acknowledged.push(name)
