@@ -5,6 +5,7 @@ export interface Ready {
   readonly pid: number
   readonly native: number
   readonly http: number
+  readonly kafka: number
 }
 
 /** `undefined` while the file is not there yet, or not written to its end. */
