@@ -29,6 +29,8 @@ export interface BrokerIdentity {
   readonly authenticator: Authenticator
   readonly authorizer: Authorizer
   readonly passwords: PasswordScheme
+  /** Whether a peer has to show who it is; the first user may change the answer. */
+  readonly isRequired: () => boolean
 }
 
 export interface BrokerIdentityOptions {
@@ -73,7 +75,7 @@ export const createBrokerIdentity = async (
     },
     tokens: createTokens(options),
   })
-  return { authenticator, authorizer: identity.authorizer, passwords }
+  return { authenticator, authorizer: identity.authorizer, passwords, isRequired }
 }
 
 const createTokens = ({

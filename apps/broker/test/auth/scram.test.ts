@@ -92,6 +92,14 @@ describe.each([
     expect(textOf(outcome)).toBe(client.signature)
   })
 
+  it('takes the nonce of librdkafka, some versions of which say their own part twice', async () => {
+    const { exchange, client } = await begin()
+    const challenge = textOf(await say(exchange, client.first))
+    const changes = { nonce: 'client-nonceclient-nonceserver-nonce' }
+    const outcome = await say(exchange, client.final(challenge, 'pencil pencil', changes))
+    expect(nameOf(outcome)).toBe('ann')
+  })
+
   it('knows a name with a comma and an equals sign', async () => {
     const { exchange, client } = await begin('a=2Cb=3Dc')
     const challenge = textOf(await say(exchange, client.first))
@@ -108,6 +116,13 @@ describe.each([
   it.each([
     ['a wrong password', {}, 'pencil pencim'],
     ['a nonce that is not ours', { nonce: 'client-nonceserver-noncf' }, 'pencil pencil'],
+    ['a longer nonce that ends with ours', { nonce: 'xclient-nonceserver-nonce' }, 'pencil pencil'],
+    [
+      'its nonce three times',
+      { nonce: `${'client-nonce'.repeat(3)}server-nonce` },
+      'pencil pencil',
+    ],
+    ['our part alone', { nonce: 'server-nonce' }, 'pencil pencil'],
     ['its own nonce alone', { nonce: 'client-nonce' }, 'pencil pencil'],
     ['another header than before', { header: 'y,,' }, 'pencil pencil'],
   ])('refuses %s', async (_name, changes, password) => {

@@ -139,7 +139,7 @@ describe('a login', () => {
 
   it('reads a token anew each time it is asked for', async () => {
     const path = file('token', 'one\n')
-    const { token } = loginOf({ tokenFile: path }, {}) as { token: () => string }
+    const { token } = loginOf({ tokenFile: path }, {}) as { token: () => Promise<string> }
     expect(await token()).toBe('one')
     file('token', 'two\n')
     expect(await token()).toBe('two')
