@@ -1,6 +1,8 @@
 /** docs/storage.md says what the code does: numbers and names are held equal. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { SIDECAR_BLOCK_BYTES } from '../src/care/limits.ts'
+import { SIDECAR_HEADER_BYTES } from '../src/care/sidecar.ts'
 import { DATA_FORMAT_VERSION } from '../src/log/format.ts'
 import {
   ENTRY_BYTES,
@@ -40,6 +42,8 @@ it.each([
   ['the retry', `Every ${FULL_DISK_RETRY_MS} ms`],
   ['the skip', `skips ${OFFSET_SKIP_AFTER_LOSS.toLocaleString('en')}`],
   ['the ceiling', `raised by ${OFFSET_CEILING_STEP.toLocaleString('en')}`],
+  ['a sidecar', `${SIDECAR_BLOCK_BYTES.toLocaleString('en')} bytes (\`block bytes\`)`],
+  ['the header of a sidecar', `32 40 ${SIDECAR_HEADER_BYTES}`],
   ['names', `${NAME_BYTES_MAX} bytes of UTF-8`],
   ['partitions', `| ${PARTITIONS_MAX.toLocaleString('en')} |`],
   ['journal files', `${defaultStorageOptions.journalFileBytes / 1_048_576} MiB; larger`],

@@ -83,6 +83,8 @@ const brokerCalls: readonly [string, readonly Action[], (w: World, c: Caller) =>
     (w, c) => w.broker.identity.revoke(c, permission('*', ['read'], 'no')),
   ],
   ['listPermissions', ['administer'], (w, c) => w.broker.identity.listPermissions(c)],
+  ['checkStorage', ['administer'], (w, c) => w.broker.checkStorage(c, {})],
+  ['backUp', ['administer'], (w, c) => w.broker.backUp(c, { name: 'x/y' })],
 ]
 
 const everybody = ['root', 'nobody', ...rights]
