@@ -89,7 +89,6 @@ export const CERTIFICATE_LOOK_MS = 1_000
 export const CERTIFICATE_EXPIRY_WARNING_MS = 14 * 24 * 60 * 60 * 1_000
 
 export const HTTP_HEADER_BYTES_MAX = 8 * 1024
-export const HTTP_REQUEST_MS_MAX = 10_000
 export const HTTP_CONNECTIONS_COUNT_MAX = 256
 export const HTTP_URL_CHARACTERS_MAX = 2_048
 

@@ -18,6 +18,7 @@ import {
   CONTROL_BODY_BYTES_MAX,
   CONTROL_DEPTH_MAX,
   encodeFetch,
+  encodeFrame,
   encodeTopicCreate,
   HANDSHAKE_FRAME_BYTES_MAX,
   Opcode,
@@ -27,6 +28,7 @@ import { formatConfigValue } from '../src/config/config-values.ts'
 import * as limits from '../src/limits.ts'
 import type { FrameOutput } from '../src/native/frame-output.ts'
 import { Subscription } from '../src/native/subscription.ts'
+import { SlabPool } from '../src/net/slab-pool.ts'
 import { MemoryBudget } from '../src/net/memory-budget.ts'
 import { type FakeServer, startFakeServer } from './support/fake-server.ts'
 import { RawPeer } from './support/raw-peer.ts'
@@ -112,6 +114,50 @@ it('is exceeded by one byte more than the budget of all connections', () => {
   expect(budget.isExceeded).toBe(false)
   budget.add(1)
   expect(budget.isExceeded).toBe(true)
+})
+
+it('cuts off who holds much when all connections hold too much, and spares who holds little', async () => {
+  fake = await startFakeServer({ 'limits.bufferBytes': 1 << 20 })
+  const modest = await RawPeer.open(fake.port)
+  const greedy = await RawPeer.open(fake.port)
+  const sendHalf = (peer: RawPeer, bytes: number): void => {
+    const frame = encodeFrame(Opcode.PRODUCE, 0, 1, new Uint8Array(bytes))
+    // More is to come of this body.
+    frame[5] = 1
+    peer.write(frame)
+  }
+  sendHalf(modest, 100 * 1024)
+  for (let count = 0; count < 6; count++) sendHalf(greedy, 200 * 1024)
+  expect(await greedy.takeError()).toMatchObject({ code: 'ERR_LIMIT_EXCEEDED' })
+  await greedy.closed()
+  await modest.ping()
+  modest.close()
+})
+
+it('keeps so many slabs for the next connection, and lets go of one more', () => {
+  const pool = new SlabPool()
+  const taken = Array.from({ length: limits.SLABS_KEPT_COUNT_MAX + 1 }, () => pool.take())
+  for (const slab of taken) pool.give(slab)
+  const again = Array.from({ length: limits.SLABS_KEPT_COUNT_MAX + 1 }, () => pool.take())
+  expect(again.filter((slab) => taken.includes(slab)).length).toBe(limits.SLABS_KEPT_COUNT_MAX)
+})
+
+it('waits for what is in flight when it stops, up to its deadline and not longer', async () => {
+  const started = await startFakeServer()
+  const { environment, broker, server } = started
+  const peer = await RawPeer.open(started.port)
+  broker.isHoldingAppends = true
+  peer.produce(await peer.openTopic('t'), 'never answered')
+  await peer.ping()
+  let isStopped = false
+  const stopped = server.stop(5_000).then(() => (isStopped = true))
+  await peer.take(Opcode.GO_AWAY)
+  environment.advance(4_900)
+  await peer.ping()
+  expect(isStopped).toBe(false)
+  environment.advance(200)
+  await stopped
+  await peer.closed()
 })
 
 it('cuts the size and the wait of a fetch to what is allowed', async () => {
