@@ -173,12 +173,29 @@ export class Certificates {
     const { files } = this.#surroundings
     const signatures = await Promise.all(this.#paths.map((path) => files.signature(path)))
     const signature = signatures.join('\n')
-    this.#loadedSignature ??= signature
     const isSettled = signature === this.#seenSignature
     this.#seenSignature = signature
     if (signature === this.#loadedSignature || !isSettled || this.#isStopped) return
     this.#loadedSignature = signature
-    this.reload()
+    // Of the first files the signature is not known: they are compared once.
+    if (this.#hasChanged()) this.reload()
+  }
+
+  #hasChanged(): boolean {
+    const { files } = this.#surroundings
+    const { cert, key, ca = '' } = this.#context
+    const { certFile, keyFile, clientCaFile } = this.#settings
+    const contents = [
+      [certFile, cert],
+      [keyFile, key],
+      [clientCaFile, ca],
+    ] as const
+    try {
+      return contents.some(([path, content]) => path !== '' && files.read(path) !== content)
+    } catch {
+      // The reload meets it again, and says what it is.
+      return true
+    }
   }
 
   #tell({ subject, validTo, fingerprint256 }: X509Certificate): void {

@@ -160,9 +160,19 @@ it('loads what has changed once it stays the same for two looks', async () => {
   expect(certificates.context.cert).toBe(second.cert)
 })
 
+it('notices a change that came before the first look', async () => {
+  const certificates = open()
+  put(second)
+  certificates.watch()
+  await pass(CERTIFICATE_LOOK_MS)
+  await pass(CERTIFICATE_LOOK_MS)
+  expect(certificates.context.cert).toBe(second.cert)
+})
+
 it('reads nothing while nothing changes, and tries a bad set once', async () => {
   const certificates = open()
   certificates.watch()
+  await pass(CERTIFICATE_LOOK_MS)
   await pass(CERTIFICATE_LOOK_MS)
   const { reads } = files
   for (let look = 0; look < 5; look++) await pass(CERTIFICATE_LOOK_MS)
