@@ -12,11 +12,11 @@
 import { BrokerError, utf8Decode } from '@millrace/codec'
 import type { Disk } from '../environment/disk.ts'
 import type { CheckpointTable } from '../log/checkpoint-table.ts'
-import { hasErrorCode } from '../log/disk-errors.ts'
+import { hasErrorCode, synced } from '../log/disk-errors.ts'
 import { journalFileName } from '../log/journal-file.ts'
 import type { Log } from '../log/log.ts'
 import { segmentFileName, type Segment } from '../log/segment.ts'
-import { parentOf, readWholeFile } from '../log/small-file.ts'
+import { makeDirectoryTree, parentOf, readWholeFile } from '../log/small-file.ts'
 import { BACKUP_FORMAT, checkBackupName } from './backup-manifest.ts'
 import { BackupWriter } from './backup-writer.ts'
 import type { CareAccess } from './care-access.ts'
@@ -42,8 +42,7 @@ export const backUp = async (
   const { disk, clock } = access.environment
   const startedAt = clock.monotonic()
   const path = `${request.backupDirectory}/${request.name}`
-  await disk.makeDirectory(request.backupDirectory)
-  await disk.syncDirectory(parentOf(request.backupDirectory))
+  await makeBackupDirectory(access, request.backupDirectory)
   if ((await disk.list(request.backupDirectory)).includes(request.name))
     throw new BrokerError('ERR_INVALID_ARGUMENT', ['name', 'a backup of that name is there'])
   const writer = new BackupWriter(disk, path, pace)
@@ -61,6 +60,18 @@ export const backUp = async (
   }
   const durationMs = clock.monotonic() - startedAt
   return { name: request.name, path, files: writer.fileCount, bytes: writer.bytes, durationMs }
+}
+
+/** Its parent may be the data directory, and of that no failed sync is borne. */
+const makeBackupDirectory = async (access: CareAccess, directory: string): Promise<void> => {
+  const { disk } = access.environment
+  await makeDirectoryTree(disk, directory)
+  try {
+    await synced(disk.syncDirectory(parentOf(directory)))
+  } catch (error) {
+    access.fail(error)
+    throw error
+  }
 }
 
 class Gathering {

@@ -16,6 +16,8 @@ export interface CareAccess {
   logs(): Iterable<Log>
   /** As a read does that meets damage: nobody gets the range from here on. */
   putAside(log: Log, segment: Segment, range: OffsetRange): void
+  /** A sync of the store's own names failed: it must not go on. */
+  fail(error: unknown): void
   /** Not while anybody replaces or removes files of the log. */
   inTurn(log: Log, work: () => Promise<void>): Promise<void>
 }

@@ -78,6 +78,7 @@ export class SegmentCare {
 
   /** `undefined` when the segment went away or changed while it was looked at. */
   async check(log: Log, segment: Segment, pace: Pace): Promise<SegmentOutcome | undefined> {
+    const { clock } = this.#access.environment
     const isStill = this.#watch(log, segment)
     const settled = isSettled(log, segment)
     const sidecar = settled ? await this.readSidecar(segment) : 'missing'
@@ -110,11 +111,16 @@ export class SegmentCare {
       await this.#access.inTurn(log, async () => {
         if (isStill()) await this.#remakeIndexes(segment)
       })
-    const { sums } = findings
-    if (settled && sums !== undefined)
+    // What is put aside is known to this life only: the next one is to look at once.
+    const isForgotten = findings.damage.length > 0 && given !== undefined && given.verifiedAtMs > 0
+    const { sums, bytes } = findings
+    if (settled && (sums !== undefined || isForgotten))
       await this.#access.inTurn(log, async () => {
         // Replaced or removed meanwhile: these sums are those of other bytes.
-        if (isStill()) await this.#writeSidecar(segment, findings.bytes, sums)
+        if (!isStill()) return
+        if (sums !== undefined) await this.#writeSidecar(segment, bytes, sums, clock.now())
+        else if (given !== undefined)
+          await this.#writeSidecar(segment, given.segmentBytes, given.sums, 0)
       })
     return outcome
   }
@@ -187,9 +193,13 @@ export class SegmentCare {
   }
 
   /** Not synced: one that a power loss tears fails its own CRC, and is made again. */
-  async #writeSidecar(segment: Segment, segmentBytes: number, sums: Uint32Array): Promise<void> {
-    const { disk, clock, log } = this.#access.environment
-    const verifiedAtMs = clock.now()
+  async #writeSidecar(
+    segment: Segment,
+    segmentBytes: number,
+    sums: Uint32Array,
+    verifiedAtMs: number,
+  ): Promise<void> {
+    const { disk, log } = this.#access.environment
     const { baseOffset: segmentBase } = segment
     try {
       const bytes = encodeSidecar({ segmentBase, segmentBytes, verifiedAtMs, sums })

@@ -7,7 +7,7 @@ import { Identity } from '../identity/identity.ts'
 import { openIdentity } from '../log/format.ts'
 import { defaultStorageOptions } from '../log/limits.ts'
 import { recover } from '../log/recovery.ts'
-import { parentOf } from '../log/small-file.ts'
+import { makeDirectoryTree, parentOf } from '../log/small-file.ts'
 import { LogStore } from '../log/store.ts'
 import { createStoreParts, type StoreOptions } from '../log/store-parts.ts'
 import { MetadataStore } from '../meta/metadata-store.ts'
@@ -41,15 +41,18 @@ export const openBroker = async (
   environment: Environment,
 ): Promise<Broker> => {
   const { directory, topicDefaults } = options
-  await environment.disk.makeDirectory(directory)
+  await makeDirectoryTree(environment.disk, directory)
   // The crash story: everything below is synced, and the directory's own name is not.
   await environment.disk.syncDirectory(parentOf(directory))
   const lock = await environment.disk.lock(directory)
+  const opened: { close(): unknown }[] = []
   try {
     await openIdentity(directory, environment)
     const storeOptions = storeOptionsOf(options)
     const parts = createStoreParts(directory, environment, storeOptions)
+    opened.push(parts.files)
     const recovered = await recover(directory, environment, storeOptions, parts)
+    opened.push(recovered.pool)
     // The store tells the broker things; the broker is built on the store.
     const link: { broker: LocalBroker | undefined } = { broker: undefined }
     const store = new LogStore(directory, environment, storeOptions, parts, recovered, {
@@ -61,6 +64,7 @@ export const openBroker = async (
         environment.log.error('damaged records are put aside', { log: log.label, ...range }),
       onRoom: () => link.broker?.resumeSessions(),
     })
+    opened.push(store.journal)
     const metadata = await MetadataStore.open(directory, environment, store)
     const { partitions, ...settings } = topicDefaults ?? {}
     const defaults = {
@@ -91,6 +95,8 @@ export const openBroker = async (
     })
     return new GuardedBroker(link.broker, identity, options)
   } catch (error) {
+    // What went wrong is told; that closing goes wrong after it tells nothing new.
+    for (const each of opened.reverse()) await Promise.resolve(each.close()).catch(() => undefined)
     await lock.release()
     throw error
   }

@@ -119,6 +119,20 @@ class Recovery {
       this.#options.journalFileBytes,
       this.#contents,
     )
+    try {
+      return await this.#runOn(scan, journalDirectory, startedAt)
+    } catch (error) {
+      for (const { file } of [...scan.files, ...scan.free, ...scan.unreadable])
+        await file.close().catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #runOn(
+    scan: JournalScan,
+    journalDirectory: string,
+    startedAt: number,
+  ): Promise<RecoveredState> {
     const table = await this.#newestTable(scan)
     this.#checkpointGroup = table?.group ?? 0
     this.#nextLogId = Math.max(table?.nextLogId ?? 1, await this.#logs.firstUnusedId())

@@ -7,6 +7,19 @@ export const parentOf = (path: string): string => {
   return slash < 0 ? '.' : path.slice(0, slash) || '/'
 }
 
+/** Makes a directory with those above it that are not there; the new names are durable but the last. */
+export const makeDirectoryTree = async (disk: Disk, path: string): Promise<void> => {
+  try {
+    await disk.makeDirectory(path)
+  } catch (error) {
+    const parent = parentOf(path)
+    if (!hasErrorCode(error, 'ENOENT') || parent === path) throw error
+    await makeDirectoryTree(disk, parent)
+    await disk.syncDirectory(parentOf(parent))
+    await disk.makeDirectory(path)
+  }
+}
+
 export const readWholeFile = async (disk: Disk, path: string): Promise<Uint8Array> => {
   const file = await disk.open(path, 'read')
   try {

@@ -140,6 +140,7 @@ export class LogStore {
       logs: () => this.logs.all(),
       putAside: (log, segment, range) => this.#segmentReader.putAside(log, segment, range),
       inTurn: (log, work) => parts.writeBehind.change(log, work),
+      fail: (error) => this.noteBackgroundError(error),
     }
   }
 

@@ -99,6 +99,22 @@ describe('the scrubber', () => {
     )
   })
 
+  it('finds damage again after a restart, at once', async () => {
+    const { node, sealed } = await filled({ scrubIntervalMs: 10_000_000 })
+    await node.world.scheduler.runFor(SWEEP_MS)
+    const path = sealed[2] ?? ''
+    const bytes = node.world.disk.contentOf(path)
+    flip(node, path, batchTotalBytes(bytes) + 15)
+    expect((await node.run(node.broker.checkStorage(caller, {}))).damagedRanges).toBe(1)
+    const sums = [...node.world.disk.contentOf(path.replace('.log', '.crc')).subarray(44)]
+    await node.close()
+    const next = (await reopened(node, { scrubIntervalMs: 10_000_000 })).node
+    expect(gapsOf(next)).toEqual([])
+    await next.world.scheduler.runFor(SWEEP_MS)
+    expect(gapsOf(next)).toHaveLength(1)
+    expect([...next.world.disk.contentOf(path.replace('.log', '.crc')).subarray(44)]).toEqual(sums)
+  })
+
   it('blesses no damage: a segment that is bad before it has a sidecar gets none', async () => {
     const { node, sealed } = await filled()
     flip(node, sealed[1] ?? '', 300)
