@@ -17,15 +17,15 @@ it('never counts more than is resident', () => {
   expect(memory.usedBytes).toBe(120)
 })
 
-it('collects what nobody holds any more', () => {
-  const hold = (): WeakRef<Uint8Array> => new WeakRef(new Uint8Array(32 * 1024 * 1024))
+it('collects what nobody holds any more', async () => {
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+  const drop = (): WeakRef<Uint8Array> => new WeakRef(new Uint8Array(32 * 1024 * 1024))
+  collectGarbage()
   const before = process.memoryUsage().external
-  hold()
-  return new Promise<void>((resolve) => {
-    setImmediate(() => {
-      collectGarbage()
-      expect(process.memoryUsage().external).toBeLessThan(before + 16 * 1024 * 1024)
-      resolve()
-    })
-  })
+  const dropped = drop()
+  // A reference lives at least as long as the turn that made it.
+  await turn()
+  collectGarbage()
+  expect(dropped.deref()).toBeUndefined()
+  expect(process.memoryUsage().external).toBeLessThan(before + 16 * 1024 * 1024)
 })
