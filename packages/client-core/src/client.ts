@@ -4,6 +4,7 @@
  */
 import type { BrokerError } from '@millrace/codec'
 import type { Connected } from '@millrace/protocol'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { Admin } from './admin.ts'
 import { checkTopic } from './check.ts'
 import { Consumer } from './consumer/consumer.ts'
@@ -16,6 +17,7 @@ import type { ProducerOptions } from './producer/producer-options.ts'
 import type { BrokerSession } from './session/broker-session.ts'
 import type { QueuedIterator } from './consumer/queued-iterator.ts'
 import { type ClientStatus, StatusFeed } from './status.ts'
+import { TypedTopic, type TypedTopicOptions } from './typed-topic.ts'
 import type { WaitOptions } from './wait.ts'
 
 export type { ClientStatus } from './status.ts'
@@ -77,6 +79,15 @@ export class Client {
     const producer = new Producer<T>(this.#session, checkTopic(topic), options, onClosed)
     this.#producers.add(producer as never)
     return producer
+  }
+
+  /** A topic whose payloads a schema describes: what is published and read is typed and checked. */
+  topic<Schema extends StandardSchemaV1>(
+    name: string,
+    options: TypedTopicOptions<Schema>,
+  ): TypedTopic<Schema> {
+    this.#checkUsable()
+    return new TypedTopic(this, checkTopic(name), options)
   }
 
   /** The messages of a topic, as an async iterable. */

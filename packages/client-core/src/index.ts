@@ -55,4 +55,12 @@ export type {
 } from './producer/producer-options.ts'
 export type { AddressScheme, BrokerAddress, Link, LinkHandlers, Transport } from './transport.ts'
 export type { PartitionEarliest } from '@millrace/protocol'
+export {
+  type PublishOptions,
+  type TypedMessage,
+  type TypedSubscribeOptions,
+  TypedSubscription,
+  TypedTopic,
+  type TypedTopicOptions,
+} from './typed-topic.ts'
 export type { WaitOptions } from './wait.ts'

@@ -47,7 +47,13 @@ export {
   type ProducerOptions,
   type ProduceResult,
   type ReconnectOptions,
+  type PublishOptions,
   type TokenAuth,
+  type TypedMessage,
+  type TypedSubscribeOptions,
+  type TypedSubscription,
+  type TypedTopic,
+  type TypedTopicOptions,
   type WaitOptions,
 } from '@millrace/client-core'
 export { BrokerError, type ErrorCode, isBrokerError } from '@millrace/codec'
