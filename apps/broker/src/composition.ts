@@ -11,10 +11,11 @@ import { limitsOf } from './broker-options.ts'
 import type { Guards } from './guards.ts'
 import { createHealthRoutes } from './http/health.ts'
 import { createHostRules, type OriginRules } from './http/host-rules.ts'
-import { HttpServer } from './http/http-server.ts'
+import { type HttpRoute, HttpServer } from './http/http-server.ts'
+import { localRoute } from './http/local-route.ts'
 import { createWebSocketRoute } from './http/websocket-route.ts'
 import { kafkaSettingsOf } from './kafka-settings.ts'
-import { createMetricsRoutes } from './metrics/metrics-routes.ts'
+import { createMetricsRoutes, type MetricsSources } from './metrics/metrics-routes.ts'
 import { LoopDelayMonitor } from './metrics/process-figures.ts'
 import { NativeGateway } from './native/native-gateway.ts'
 import type { Certificates } from './net/certificates.ts'
@@ -107,6 +108,16 @@ const createSurroundings = (
   },
 })
 
+const metricsRoutes = (
+  sources: MetricsSources,
+  { isRequired }: BrokerIdentity,
+): Readonly<Record<string, HttpRoute>> => {
+  const routes = createMetricsRoutes(sources)
+  const perObject = routes['/metrics/per-object']
+  if (perObject === undefined) return routes
+  return { ...routes, '/metrics/per-object': localRoute(perObject, isRequired) }
+}
+
 export interface CompositionParts {
   readonly broker: Broker
   readonly identity: BrokerIdentity
@@ -138,17 +149,20 @@ export const compose = (options: ServerOptions, parts: CompositionParts): Compos
     upgrades: { '/ws': createWebSocketRoute({ ...shared, origins, isServing, accept }) },
     routes: {
       ...createHealthRoutes({ version, status, isServing, alarms: guards.alarms }),
-      ...createMetricsRoutes({
-        version,
-        broker,
-        counter,
-        guards,
-        memory: surroundings.memory,
-        timers: options.environment.timers,
-        sessionCounts: () => sessionCountsOf(gateways),
-        loopDelay: new LoopDelayMonitor(),
-        topicsMax: options.values['metrics.objectsMax'],
-      }),
+      ...metricsRoutes(
+        {
+          version,
+          broker,
+          counter,
+          guards,
+          memory: surroundings.memory,
+          timers: options.environment.timers,
+          sessionCounts: () => sessionCountsOf(gateways),
+          loopDelay: new LoopDelayMonitor(),
+          topicsMax: options.values['metrics.objectsMax'],
+        },
+        identity,
+      ),
     },
   })
   const httpCounter = new ConnectionCounter(files.httpConnections)

@@ -9,7 +9,11 @@ export interface HttpAnswer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export type HttpRoute = (query: URLSearchParams) => HttpAnswer | Promise<HttpAnswer>
+export type HttpRoute = (
+  query: URLSearchParams,
+  /** Of the peer, without its port. */
+  remoteAddress: string,
+) => HttpAnswer | Promise<HttpAnswer>
 
 export const jsonAnswer = (
   status: number,

@@ -141,7 +141,7 @@ export class HttpServer {
       return jsonAnswer(404, { error: `there is nothing here: try one of ${known}` })
     }
     try {
-      return await route(new URLSearchParams(query))
+      return await route(new URLSearchParams(query), request.socket.remoteAddress ?? '')
     } catch (error) {
       const reason = error as Error
       this.#options.log.error('http.route-failed', { path, stack: String(reason.stack) })
