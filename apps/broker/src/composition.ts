@@ -9,10 +9,10 @@ import { KafkaGateway } from '@millrace/gateway-kafka'
 import type { BrokerIdentity } from './auth/broker-identity.ts'
 import { limitsOf } from './broker-options.ts'
 import type { Guards } from './guards.ts'
-import { createHealthRoutes } from './http/health.ts'
+import { createHealthRoutes, type HealthSource } from './http/health.ts'
 import { createHostRules, type OriginRules } from './http/host-rules.ts'
 import { type HttpRoute, HttpServer } from './http/http-server.ts'
-import { localRoute } from './http/local-route.ts'
+import { localDetails, localRoute } from './http/local-route.ts'
 import { createWebSocketRoute } from './http/websocket-route.ts'
 import { kafkaSettingsOf } from './kafka-settings.ts'
 import { createMetricsRoutes, type MetricsSources } from './metrics/metrics-routes.ts'
@@ -108,6 +108,17 @@ const createSurroundings = (
   },
 })
 
+const healthRoutes = (
+  source: HealthSource,
+  { isRequired }: BrokerIdentity,
+): Readonly<Record<string, HttpRoute>> =>
+  Object.fromEntries(
+    Object.entries(createHealthRoutes(source)).map(([path, route]) => [
+      path,
+      localDetails(route, isRequired),
+    ]),
+  )
+
 const metricsRoutes = (
   sources: MetricsSources,
   { isRequired }: BrokerIdentity,
@@ -148,7 +159,7 @@ export const compose = (options: ServerOptions, parts: CompositionParts): Compos
     hosts: createHostRules(values.host, values['http.hosts']),
     upgrades: { '/ws': createWebSocketRoute({ ...shared, origins, isServing, accept }) },
     routes: {
-      ...createHealthRoutes({ version, status, isServing, alarms: guards.alarms }),
+      ...healthRoutes({ version, status, isServing, alarms: guards.alarms }, identity),
       ...metricsRoutes(
         {
           version,

@@ -1,5 +1,5 @@
 import { jsonAnswer } from '../../src/http/http-answer.ts'
-import { localRoute } from '../../src/http/local-route.ts'
+import { localDetails, localRoute } from '../../src/http/local-route.ts'
 
 const page = () => jsonAnswer(200, { topic: 'secret' })
 
@@ -15,4 +15,15 @@ it.each([
   const answer = await localRoute(page, () => isRequired)(new URLSearchParams(), address)
   expect(answer.status).toBe(status)
   expect(answer.body.includes('secret')).toBe(status === 200)
+})
+
+it.each([
+  ['127.0.0.1', true, true],
+  ['192.0.2.1', true, false],
+  ['192.0.2.1', false, true],
+])('gives %s details with logins required: %s: %s', async (address, isRequired, hasDetails) => {
+  const route = (query: URLSearchParams) => jsonAnswer(200, { detailed: query.has('verbose') })
+  const query = new URLSearchParams('verbose')
+  const { body } = await localDetails(route, () => isRequired)(query, address)
+  expect(JSON.parse(body)).toEqual({ detailed: hasDetails })
 })
