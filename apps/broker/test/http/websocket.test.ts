@@ -1,6 +1,8 @@
 /** `/ws` of the real server: the door, by requests of any kind, and the frames behind it. */
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
 import {
   encodeConnect,
   encodeFetch,
@@ -8,6 +10,7 @@ import {
   encodeProduce,
   encodeTopicOpen,
   FrameDecoder,
+  HANDSHAKE_FRAME_BYTES_MAX,
   Opcode,
 } from '@millrace/protocol'
 import { WebSocket } from 'ws'
@@ -16,7 +19,9 @@ import {
   WEBSOCKET_CONTROLS_PER_SECOND_MAX,
   WEBSOCKET_FRAGMENTS_MAX,
   WEBSOCKET_MESSAGE_BYTES_MAX,
+  WEBSOCKET_PONG_QUEUE_BYTES_MAX,
 } from '../../src/limits.ts'
+import { CloseCode } from '../../src/net/websocket-channel.ts'
 import { type FakeServer, startFakeServer } from '../support/fake-server.ts'
 import { batchOf, connectBody, RawPeer } from '../support/raw-peer.ts'
 
@@ -378,6 +383,18 @@ describe('frames', () => {
     client.webSocket.terminate()
   })
 
+  it('takes a message in as many fragments as are allowed', async () => {
+    const client = await Client.open()
+    const ping = encodeFrame(Opcode.PING, 0, 3)
+    for (const byte of ping) client.webSocket.send(Buffer.of(byte), { fin: false })
+    const others = WEBSOCKET_FRAGMENTS_MAX - ping.length
+    for (let count = 1; count <= others; count++) {
+      client.webSocket.send(new Uint8Array(0), { fin: count === others })
+    }
+    expect(opcodesOf(await client.take())).toEqual([Opcode.PONG])
+    client.webSocket.terminate()
+  })
+
   it('closes with the normal code after CLOSE', async () => {
     const client = await Client.open()
     client.webSocket.send(encodeFrame(Opcode.CLOSE, 0, 5))
@@ -501,5 +518,25 @@ describe('frames', () => {
     await new Promise((resolve) => setImmediate(resolve))
     socket.resetAndDestroy()
     while (fake.server.connectionCount() > 0) await new Promise((resolve) => setImmediate(resolve))
+  })
+})
+
+describe('docs/protocol.md', () => {
+  const document = readFileSync(join(__dirname, '../../../../docs/protocol.md'), 'utf8')
+  const section = document.slice(document.indexOf('\n## 18. WebSocket'))
+
+  it('states the limits of the code', () => {
+    const english = (value: number): string => value.toLocaleString('en-US')
+    expect(section).toContain(`${english(HANDSHAKE_FRAME_BYTES_MAX)} bytes before the connection`)
+    expect(section).toContain(`${english(WEBSOCKET_MESSAGE_BYTES_MAX)} bytes afterwards`)
+    expect(section).toContain(`${english(WEBSOCKET_FRAGMENTS_MAX)} fragments`)
+    expect(section).toContain(`${english(WEBSOCKET_PONG_QUEUE_BYTES_MAX)} bytes wait`)
+    expect(section).toContain(`than ${WEBSOCKET_CONTROLS_PER_SECOND_MAX} pings`)
+  })
+
+  it('lists every close code of the code', () => {
+    const listed = [...section.matchAll(/^\| (1\d{3}) /gm)].map(([, code]) => Number(code))
+    // 1002 is the library's, for what breaks the protocol of WebSocket itself.
+    expect(listed).toEqual([...Object.values(CloseCode), 1002].sort())
   })
 })
