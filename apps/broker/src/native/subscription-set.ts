@@ -8,7 +8,7 @@ import {
   SUBSCRIPTION_HELD_BYTES,
 } from '../limits.ts'
 import type { FrameOutput } from './frame-output.ts'
-import { Subscription } from './subscription.ts'
+import { Subscription, type SubscriptionOptions } from './subscription.ts'
 
 export interface SubscriptionRequest {
   readonly id: number
@@ -16,6 +16,7 @@ export interface SubscriptionRequest {
   readonly creditBytes: number
   readonly partitionCount: number
   readonly bytesPerDelivery: number | undefined
+  readonly damageFrom: SubscriptionOptions['damageFrom']
 }
 
 export class SubscriptionSet {
@@ -51,6 +52,7 @@ export class SubscriptionSet {
       windowBytes: this.#windowBytes(request),
       output: this.#output,
       engine: this.#engine,
+      damageFrom: request.damageFrom,
       onEnded: (ended) => this.#byId.delete(ended.id),
     })
     this.#byId.set(request.id, subscription)

@@ -26,6 +26,7 @@ import {
   DELIVER_HEAD_BYTES,
   encodeSubscriptionEnd,
   Opcode,
+  type SubscriptionEnd,
   wireOfError,
   writeDeliverHead,
 } from '@millrace/protocol'
@@ -39,8 +40,16 @@ export interface SubscriptionOptions {
   readonly windowBytes: number
   readonly output: FrameOutput
   readonly engine: EngineSession
+  /** The damaged range that a reader of the partition meets at this offset or above it. */
+  readonly damageFrom: (partition: number, offset: number) => DamagedRange | undefined
   /** It ended by itself, and the peer has been told. */
   readonly onEnded: (subscription: Subscription) => void
+}
+
+/** Offsets `from` to `to` - 1 cannot be read. */
+export interface DamagedRange {
+  readonly from: number
+  readonly to: number
 }
 
 interface HeldDelivery {
@@ -55,6 +64,8 @@ export class Subscription implements SubscriptionSink {
   readonly #options: SubscriptionOptions
   readonly #partitions = new Map<number, PartitionSubscription>()
   readonly #held = new RingQueue<HeldDelivery>()
+  /** Where the engine goes on in each partition. */
+  readonly #nextOffsets = new Map<number, number>()
   #watch: Cancellable | undefined
   #creditBytes: number
   #isEnded: boolean
@@ -81,6 +92,7 @@ export class Subscription implements SubscriptionSink {
       bytesPerDeliveryMax: windowBytes,
       creditBytes: windowBytes,
     }
+    this.#nextOffsets.set(partition, offset)
     this.#partitions.set(partition, engine.subscribe(operation, this))
   }
 
@@ -110,22 +122,27 @@ export class Subscription implements SubscriptionSink {
       lease.release()
       return
     }
+    this.#nextOffsets.set(partition, nextOffset)
     this.#held.push({ partition, lease, highWatermark, nextOffset })
     this.pump()
   }
 
   end(partition: number, error: BrokerError): void {
     const reason = `partition ${partition}: ${error.message}`
-    this.endWith(BrokerError.received(error.code, reason))
+    this.endWith(BrokerError.received(error.code, reason), {
+      partition,
+      ...this.#damageOf(partition, error),
+    })
   }
 
   /** What was delivered before is sent before, if there is credit for it; then the peer is told. */
-  endWith(error: BrokerError): void {
+  endWith(error: BrokerError, where: Partial<SubscriptionEnd> = {}): void {
     if (this.#isEnded) return
     const { output, channel, onEnded } = this.#options
     this.pump()
     this.close()
-    const end = { subscription: this.id, code: wireOfError(error), message: error.message }
+    const code = wireOfError(error)
+    const end = { subscription: this.id, code, message: error.message, ...where }
     output.sendInLine(Opcode.SUBSCRIPTION_END, channel, this.id, encodeSubscriptionEnd(end))
     onEnded(this)
   }
@@ -137,6 +154,11 @@ export class Subscription implements SubscriptionSink {
     for (let held = this.#held.shift(); held !== undefined; held = this.#held.shift()) {
       held.lease.release()
     }
+  }
+
+  #damageOf(partition: number, error: BrokerError): Partial<DamagedRange> {
+    if (error.code !== 'ERR_DATA_CORRUPT') return {}
+    return this.#options.damageFrom(partition, this.#nextOffsets.get(partition) ?? 0) ?? {}
   }
 
   #send(delivery: HeldDelivery): void {

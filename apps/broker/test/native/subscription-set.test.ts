@@ -27,7 +27,10 @@ beforeEach(() => {
 })
 
 const open = (id: number, partitionCount = 1): void => {
-  const request = { id, channel: 0, creditBytes: 1, bytesPerDelivery: undefined }
+  const request = {
+    ...{ id, channel: 0, creditBytes: 1, bytesPerDelivery: undefined },
+    damageFrom: () => undefined,
+  }
   const subscription = set.open({ ...request, partitionCount })
   for (let partition = 0; partition < partitionCount; partition++) {
     subscription.start({} as never, partition, 0)

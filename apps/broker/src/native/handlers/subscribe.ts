@@ -16,7 +16,7 @@ import {
 import { checkAllowed, controlHandler } from '../control-request.ts'
 import type { NativeSession } from '../native-session.ts'
 import { checkPartitionList } from '../partition-list.ts'
-import type { Subscription } from '../subscription.ts'
+import type { DamagedRange, Subscription } from '../subscription.ts'
 
 interface Start {
   readonly partition: number
@@ -63,6 +63,7 @@ const subscribe = async (
     creditBytes: request.credit,
     partitionCount: starts.length,
     bytesPerDelivery: request.maxBytesPerDeliver,
+    damageFrom: (partition, offset) => damageFrom(session, topic, partition, offset),
   })
   const answer = encodeSubscribed({
     subscription: id,
@@ -78,6 +79,22 @@ const subscribe = async (
     // The request is answered already: what fails now ends the subscription.
     if (!isBrokerError(error)) throw error
     subscription.endWith(error)
+  }
+}
+
+/** `undefined` also when the topic has gone meanwhile. */
+const damageFrom = (
+  session: NativeSession,
+  topic: string,
+  partition: number,
+  offset: number,
+): DamagedRange | undefined => {
+  const { broker } = session.services
+  try {
+    const { partitions } = broker.describeTopic(session.open.caller, topic)
+    return partitions[partition]?.quarantined.find(({ to }) => to > offset)
+  } catch {
+    return undefined
   }
 }
 
