@@ -170,7 +170,7 @@ describe('a session', () => {
       durability: 'topic',
     })
 
-  const fetch = (world: World, session: EngineSession, handle: TopicHandle, waitMsMax = 0) =>
+  const fetch = (session: EngineSession, handle: TopicHandle, waitMsMax = 0) =>
     new Promise<string | undefined>((resolve) => {
       const operation = { handle, partition: 0, offset: 0, bytesMax: 1_000, bytesMin: 1, waitMsMax }
       session.fetch(operation, (result) => {
@@ -191,7 +191,7 @@ describe('a session', () => {
     expect(codes).toEqual([mayWrite ? undefined : 'ERR_NOT_AUTHORIZED'])
     const mayRead = who === 'root' || who === 'read'
     const expected = mayRead ? undefined : 'ERR_NOT_AUTHORIZED'
-    expect(await run(fetch(world, session, handle))).toBe(expected)
+    expect(await run(fetch(session, handle))).toBe(expected)
     const operation = { handle, partition: 0, offset: 0, bytesPerDeliveryMax: 100, creditBytes: 1 }
     const sink = { deliver: () => undefined, end: () => undefined }
     const code = await codeOf(() => session.subscribe(operation, sink))
@@ -233,7 +233,7 @@ describe('a session', () => {
         end: (_partition, error) => void ends.push(error.code),
       },
     )
-    const waiting = fetch(world, session, handle, 60_000)
+    const waiting = fetch(session, handle, 60_000)
     await run(broker.identity.revoke(system, permission('read', ['read'], '*')))
     const codes: (string | undefined)[] = []
     append(openSession(world, caller('root'), codes), handle)
