@@ -81,7 +81,8 @@ export class NativeGateway implements Gateway {
     if (this.#isListening) return
     this.#isListening = true
     alarms?.onChange((isThrottling) => {
-      for (const session of this.#sessions) session.throttlePublisher(isThrottling)
+      if (isThrottling) return
+      for (const session of this.#sessions) session.endThrottle()
     })
   }
 

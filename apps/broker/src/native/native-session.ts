@@ -88,7 +88,7 @@ export class NativeSession implements Session {
   #pingCount: number
   #heldBytes: number
   #quota: QuotaGate | undefined
-  #isPublisher: boolean
+  #hasPublishedInAlarm: boolean
   #probeTimer: CoarseTimer | undefined
   #closeRequest: { readonly channel: number; readonly correlation: number } | undefined
 
@@ -130,7 +130,7 @@ export class NativeSession implements Session {
     this.#pingCount = 0
     this.#heldBytes = 0
     this.#quota = undefined
-    this.#isPublisher = false
+    this.#hasPublishedInAlarm = false
     this.#probeTimer = undefined
     this.#closeRequest = undefined
   }
@@ -254,22 +254,24 @@ export class NativeSession implements Session {
     })
   }
 
-  /** The peer sends records: while an alarm throttles it is not read on. */
-  notePublisher(): void {
-    if (this.#isPublisher) return
-    this.#isPublisher = true
-    if (this.services.alarms?.isThrottling === true) this.throttlePublisher(true)
-  }
-
-  throttlePublisher(isThrottling: boolean): void {
-    if (!this.#isPublisher || this.#state === 'closed') return
-    this.#probeTimer?.cancel()
-    if (isThrottling) {
+  /**
+   * The peer sends records. While an alarm throttles it may do so twice, and then it is not read: who
+   * publishes one thing and leaves is let go, who reads and acts for others goes on.
+   */
+  notePublish(): void {
+    if (this.services.alarms?.isThrottling !== true) return
+    if (this.#hasPublishedInAlarm) {
       this.suspend(Suspension.ALARM)
       this.#probeLater()
-    } else {
-      this.resume(Suspension.ALARM)
     }
+    this.#hasPublishedInAlarm = true
+  }
+
+  /** The alarm is over. */
+  endThrottle(): void {
+    this.#hasPublishedInAlarm = false
+    this.#probeTimer?.cancel()
+    this.resume(Suspension.ALARM)
   }
 
   /** After every answer: a session that is on its way out may be done. */
@@ -325,6 +327,7 @@ export class NativeSession implements Session {
 
   /** A peer that is not read is not seen to go away either: what is written to it finds out. */
   #probeLater(): void {
+    this.#probeTimer?.cancel()
     this.#probeTimer = this.#surroundings.timers.after(THROTTLED_PING_MS, () => {
       this.#sendPing()
       this.#probeLater()

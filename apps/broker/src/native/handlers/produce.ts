@@ -17,7 +17,7 @@ export const isSilentProduce = (frame: Frame): boolean =>
 
 export const handleProduce = (session: NativeSession, frame: Frame): void => {
   const { intake, handles } = session.open
-  session.notePublisher()
+  session.notePublish()
   const { channel, correlation, body } = frame
   const head = decodeHead(body)
   if (isBrokerError(head)) {
