@@ -90,7 +90,7 @@ it('measures a delay of the event loop', async () => {
   await turn()
   const until = performance.now() + 120
   while (performance.now() < until);
-  await turn()
+  for (let count = 0; count < 4; count++) await turn()
   const { maxMs, count } = monitor.read()
   monitor.stop()
   expect(maxMs).toBeGreaterThan(50)
