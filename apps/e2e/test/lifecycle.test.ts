@@ -132,7 +132,11 @@ describe('the listeners', () => {
     const dataDir = scratch.next('data')
     const broker = await launchBroker({ dataDir, args: ['--http-port', 'off'] })
     const ready = JSON.parse(readFileSync(`${dataDir}.ready.json`, 'utf8')) as object
-    expect(ready).toEqual({ pid: broker.pid, native: broker.nativePort })
+    expect(ready).toEqual({
+      pid: broker.pid,
+      native: broker.nativePort,
+      kafka: broker.kafkaPort,
+    })
     await broker.stop()
   })
 })
