@@ -52,6 +52,8 @@ export interface RunningServer {
   /** The ports that were bound, by listener. */
   readonly ports: Readonly<Partial<Record<ListenerName, number>>>
   readonly connectionCount: () => number
+  /** Whether a peer without credentials is refused. */
+  readonly isLoginRequired: () => boolean
   /** Reads the certificates again; missing when there is no TLS. */
   readonly reloadCertificates: (() => void) | undefined
   /** Drains, closes the engine. Calling it again waits for the same end. */
@@ -88,7 +90,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     origins,
     isServing,
   })
-  const server = new Server(ownOptions, composition, guards)
+  const server = new Server(ownOptions, composition, guards, identity)
   try {
     await server.listen()
   } catch (error) {
@@ -144,11 +146,18 @@ class Server implements RunningServer {
   readonly #composition: Composition
   readonly #guards: Guards
   readonly reloadCertificates: (() => void) | undefined
+  readonly isLoginRequired: () => boolean
   readonly #listeners: { readonly row: ListenerRow; readonly listener: Listener }[] = []
   #isServing = false
   #stopped: Promise<void> | undefined
 
-  constructor(options: ServerOptions, composition: Composition, guards: Guards) {
+  constructor(
+    options: ServerOptions,
+    composition: Composition,
+    guards: Guards,
+    identity: BrokerIdentity,
+  ) {
+    this.isLoginRequired = identity.isRequired
     this.#guards = guards
     this.broker = composition.services.broker
     this.#options = options

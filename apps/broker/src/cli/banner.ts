@@ -7,15 +7,27 @@ export interface BannerOptions {
   readonly readyMs: number
   readonly values: ConfigValues
   readonly ports: RunningServer['ports']
+  readonly isLoginRequired: boolean
 }
 
 const NATIVE_PORT_STANDARD = 7420
 
 const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
-export const formatBanner = ({ version, readyMs, values, ports }: BannerOptions): string => {
+const LOGIN_NONE = 'none: only this machine can connect'
+const LOGIN_REQUIRED = 'required: --user NAME --password-file FILE'
+
+export const formatBanner = ({
+  version,
+  readyMs,
+  values,
+  ports,
+  isLoginRequired,
+}: BannerOptions): string => {
   const host = bracketed(values.host)
-  const { native, http } = ports
+  const { native, http, kafka } = ports
+  const at = (port: number | undefined, scheme: string, path = ''): string =>
+    port === undefined ? 'off' : `${scheme}${host}:${port}${path}`
   const url = `millrace://${host}:${native ?? '-'}`
   const isStandard = native === NATIVE_PORT_STANDARD && values.host === '127.0.0.1'
   const flag = isStandard ? '' : ` --url ${url}`
@@ -24,8 +36,10 @@ export const formatBanner = ({ version, readyMs, values, ports }: BannerOptions)
     '',
     `  data     ${values.dataDir} (kept)`,
     `  native   ${native === undefined ? 'off' : url}`,
-    `  http     ${http === undefined ? 'off' : `http://${host}:${http}/readyz?verbose`}`,
-    '  login    none: only this machine can connect',
+    `  kafka    ${at(kafka, '')}`,
+    `  browser  ${at(http, 'ws://', '/ws')}`,
+    `  http     ${at(http, 'http://', '/readyz?verbose')}`,
+    `  login    ${isLoginRequired ? LOGIN_REQUIRED : LOGIN_NONE}`,
     '  topics   are created on first use',
     '',
     '  try      ' + `millrace sub orders${flag}`,

@@ -65,7 +65,15 @@ const announce = (
   const readyMs = Math.round(performance.now())
   const { ports } = server
   if (mode === 'dev') {
-    process.stdout.write(formatBanner({ version, readyMs, values, ports }))
+    process.stdout.write(
+      formatBanner({
+        version,
+        readyMs,
+        values,
+        ports,
+        isLoginRequired: server.isLoginRequired(),
+      }),
+    )
     return
   }
   const { recovery } = server.broker.status().storage
