@@ -203,6 +203,8 @@ export class Compactor {
         },
         pace: (bytes) => this.#pace(log, bytes),
       })
+      // Retention took it meanwhile: nobody reads its keys any more.
+      if (end === 'damaged' && segment.isRemoved) continue
       if (end === 'damaged') return undefined
       if (end === 'stopped') return mappedTo
       mappedTo = endOffset
@@ -249,7 +251,7 @@ export class Compactor {
           await this.#pace(log, bytes)
         },
       })
-      if (end !== 'whole') return false
+      if (end !== 'whole') return segment.isRemoved
       if (!rewrite.hasChanged) return true
       await rewrite.finish()
       if (await this.#replace(log, segment, rewrite)) {

@@ -4,6 +4,7 @@
  */
 import { batchBaseOffset, batchNextOffset, scanBatch } from '@millrace/codec'
 import { isIntact } from '../log/batch-walk.ts'
+import { hasErrorCode } from '../log/disk-errors.ts'
 import type { FileCache } from '../log/file-cache.ts'
 import type { Segment } from '../log/segment.ts'
 
@@ -51,16 +52,22 @@ export const scanSegment = async (files: FileCache, request: ScanRequest): Promi
   return expected === request.endOffset ? 'whole' : 'damaged'
 }
 
+/** 0 when the file is gone: lost, or taken by retention. */
 const readAt = async (
   files: FileCache,
   segment: Segment,
   target: Uint8Array,
   position: number,
 ): Promise<number> => {
-  const file = await files.acquire(segment.path)
   try {
-    return await file.read(target, position)
-  } finally {
-    files.release(segment.path)
+    const file = await files.acquire(segment.path)
+    try {
+      return await file.read(target, position)
+    } finally {
+      files.release(segment.path)
+    }
+  } catch (error) {
+    if (!hasErrorCode(error, 'ENOENT')) throw error
+    return 0
   }
 }

@@ -279,6 +279,19 @@ describe('compaction', () => {
     expect(node.fatal).toEqual([])
   })
 
+  it('leaves a segment alone whose file is lost', async () => {
+    const world = newWorld()
+    let node = await open(world)
+    await node.create('t', compacted)
+    await rounds(node, await node.open('t'), 8)
+    await node.close()
+    const [path] = segmentFiles(world).filter((name) => name.includes('/logs/1/'))
+    await world.scheduler.runUntil(world.boot().disk.remove(path as string))
+    node = await open(world)
+    await settle(node)
+    expect(node.fatal).toEqual([])
+  })
+
   it('recognises a producer whose batches it took away', async () => {
     const world = newWorld()
     let node = await open(world)
