@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type BrokerCounters, BrokerUnderTest } from './broker-under-test.ts'
-import { cpuMsOf } from './process-stat.ts'
-import type { Latencies } from './statistics.ts'
+import { cpuMsOf, cpuTimesOf } from './process-stat.ts'
+import { type Latencies, sum } from './statistics.ts'
 import { Worker } from './worker.ts'
 
 const REPEATS = 5
@@ -22,10 +22,19 @@ export interface BenchOptions {
   readonly profileDirectory: string | undefined
 }
 
+export interface BrokerOptions {
+  readonly syncDelayMs?: number
+  readonly dataDir?: string
+  /** Of the configuration, by their names in the environment. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
 /** What a stretch of work has cost, and what came out of it. */
 export interface Costs<T> {
   readonly result: T
   readonly brokerCpuMs: number
+  /** The part of it that was spent in the kernel. */
+  readonly brokerSystemMs: number
   readonly generatorCpuMs: number
   readonly counters: BrokerCounters
 }
@@ -76,11 +85,11 @@ export class Bench {
     return worker
   }
 
-  async broker(options: { syncDelayMs?: number; dataDir?: string } = {}): Promise<BrokerUnderTest> {
+  async broker(options: BrokerOptions = {}): Promise<BrokerUnderTest> {
     const broker = await BrokerUnderTest.start({
       dataDir: options.dataDir ?? this.path('data'),
       syncDelayMs: options.syncDelayMs ?? 0,
-      environment: this.#environment,
+      environment: { ...this.#environment, ...options.settings },
     })
     this.#brokers.add(broker)
     return broker
@@ -99,19 +108,24 @@ export class Bench {
     return latencies
   }
 
-  /** CPU of the broker and of the generator, and the broker's counters, while `work` runs. */
+  /** CPU of the broker and of its generators, and the broker's counters, while `work` runs. */
   async costsOf<T>(
     broker: BrokerUnderTest,
-    generator: Worker,
+    generators: Worker | readonly Worker[],
     work: () => Promise<T>,
   ): Promise<Costs<T>> {
+    const workers = generators instanceof Worker ? [generators] : generators
     const before = await broker.counters()
-    const [brokerMs, generatorMs] = [await cpuMsOf(broker.pid), await cpuMsOf(generator.pid)]
+    const brokerBefore = await cpuTimesOf(broker.pid)
+    const generatorMs = await cpuMsOfAll(workers)
     const result = await work()
-    const brokerCpuMs = (await cpuMsOf(broker.pid)) - brokerMs
-    const generatorCpuMs = (await cpuMsOf(generator.pid)) - generatorMs
+    const brokerAfter = await cpuTimesOf(broker.pid)
+    const generatorCpuMs = (await cpuMsOfAll(workers)) - generatorMs
     const after = await broker.counters()
-    return { result, brokerCpuMs, generatorCpuMs, counters: difference(after, before) }
+    const brokerSystemMs = brokerAfter.systemMs - brokerBefore.systemMs
+    const brokerCpuMs = brokerAfter.userMs - brokerBefore.userMs + brokerSystemMs
+    const counters = difference(after, before)
+    return { result, brokerCpuMs, brokerSystemMs, generatorCpuMs, counters }
   }
 
   /** Ends what one question has left. */
@@ -134,11 +148,16 @@ export class Bench {
   }
 }
 
+const cpuMsOfAll = async (workers: readonly Worker[]): Promise<number> =>
+  sum(await Promise.all(workers.map(({ pid }) => cpuMsOf(pid))))
+
 const difference = (after: BrokerCounters, before: BrokerCounters): BrokerCounters => ({
   syncs: after.syncs - before.syncs,
   groups: after.groups - before.groups,
   directAppends: after.directAppends - before.directAppends,
   bytesAppended: after.bytesAppended - before.bytesAppended,
+  segmentsCompacted: after.segmentsCompacted - before.segmentsCompacted,
+  segmentsRemoved: after.segmentsRemoved - before.segmentsRemoved,
   recoverySeconds: after.recoverySeconds,
 })
 

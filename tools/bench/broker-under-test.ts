@@ -16,6 +16,8 @@ export interface BrokerCounters {
   readonly groups: number
   readonly directAppends: number
   readonly bytesAppended: number
+  readonly segmentsCompacted: number
+  readonly segmentsRemoved: number
   readonly recoverySeconds: number
 }
 
@@ -60,6 +62,11 @@ export class BrokerUnderTest {
     return this.#process.url
   }
 
+  /** Where a Kafka client connects. */
+  get kafka(): string {
+    return `127.0.0.1:${this.#process.ports['kafka']}`
+  }
+
   get pid(): number {
     return this.#process.pid
   }
@@ -77,6 +84,8 @@ export class BrokerUnderTest {
       groups: read('journal_groups_total'),
       directAppends: read('direct_appends_total'),
       bytesAppended: read('bytes_appended_total'),
+      segmentsCompacted: read('segments_compacted_total'),
+      segmentsRemoved: read('segments_removed_total'),
       recoverySeconds: read('recovery_seconds'),
     }
   }

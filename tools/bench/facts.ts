@@ -36,8 +36,18 @@ export const recordsPerSecond = ({ recordCount, elapsedMs }: Load): number =>
 export const megabytesPerSecond = (load: { payloadBytes: number; elapsedMs: number }): number =>
   load.payloadBytes / MB / (load.elapsedMs / 1000)
 
-const shareOfCore = (cpuMs: number, elapsedMs: number): string =>
+export const shareOfCore = (cpuMs: number, elapsedMs: number): string =>
   `${round((cpuMs / elapsedMs) * 100, 0)} % of a core`
+
+export const cpuSecondsPerGigabyte = (cpuMs: number, bytes: number): number =>
+  cpuMs / 1000 / (bytes / GB)
+
+/** How much of the broker's CPU the kernel had: copies, sockets, files. */
+export const kernelFact = (name: string, runs: readonly Costs<unknown>[]): string => {
+  const cpuMs = sum(runs.map(({ brokerCpuMs }) => brokerCpuMs))
+  const systemMs = sum(runs.map(({ brokerSystemMs }) => brokerSystemMs))
+  return `kernel, ${name}: ${round((systemMs / cpuMs) * 100, 0)} % of the broker's CPU`
+}
 
 /** The broker's CPU, for all runs together. */
 export const brokerFact = (name: string, runs: readonly Costs<Load>[]): string => {
@@ -47,17 +57,22 @@ export const brokerFact = (name: string, runs: readonly Costs<Load>[]): string =
   const elapsedMs = sum(runs.map(({ result }) => result.elapsedMs))
   return (
     `broker, ${name}: ${round((cpuMs * 1000) / records, 2)} µs CPU a record, ` +
-    `${round(cpuMs / 1000 / (bytes / GB), 2)} s a GB, ${shareOfCore(cpuMs, elapsedMs)}`
+    `${round(cpuSecondsPerGigabyte(cpuMs, bytes), 2)} s a GB, ${shareOfCore(cpuMs, elapsedMs)}`
   )
 }
 
-/** Whether the load generator could have done more. */
-export const generatorFact = (name: string, runs: readonly Costs<Load>[]): string => {
+/** Whether the load generator, of so many processes, could have done more. */
+export const generatorFact = (
+  name: string,
+  runs: readonly Costs<Load>[],
+  processCount = 1,
+): string => {
   const cpuMs = sum(runs.map(({ generatorCpuMs }) => generatorCpuMs))
   const elapsedMs = sum(runs.map(({ result }) => result.elapsedMs))
-  const isLimit = cpuMs / elapsedMs >= BUSY_SHARE
+  const isLimit = cpuMs / elapsedMs / processCount >= BUSY_SHARE
   const verdict = isLimit ? 'it may be the limit' : 'not the limit'
-  return `generator, ${name}: ${shareOfCore(cpuMs, elapsedMs)}, ${verdict}`
+  const processes = processCount === 1 ? '' : ` in ${processCount} processes`
+  return `generator, ${name}: ${shareOfCore(cpuMs, elapsedMs)}${processes}, ${verdict}`
 }
 
 export const syncFact = (name: string, runs: readonly Costs<Load>[]): string => {

@@ -7,15 +7,28 @@ const TICK_MS = 10
 const USER_TICKS_AT = 11
 const SYSTEM_TICKS_AT = 12
 
-/** User and system time of the process in ms, NaN where there is no /proc. */
-export const cpuMsOf = async (pid: number): Promise<number> => {
+export interface CpuTimes {
+  readonly userMs: number
+  /** Spent in the kernel on behalf of the process. */
+  readonly systemMs: number
+}
+
+/** All threads of the process together, NaN where there is no /proc. */
+export const cpuTimesOf = async (pid: number): Promise<CpuTimes> => {
   try {
     const text = await readFile(`/proc/${pid}/stat`, 'utf8')
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[USER_TICKS_AT]) + Number(fields[SYSTEM_TICKS_AT])) * TICK_MS
+    const msAt = (index: number): number => Number(fields[index]) * TICK_MS
+    return { userMs: msAt(USER_TICKS_AT), systemMs: msAt(SYSTEM_TICKS_AT) }
   } catch {
-    return Number.NaN
+    return { userMs: Number.NaN, systemMs: Number.NaN }
   }
+}
+
+/** User and system time of the process in ms, NaN where there is no /proc. */
+export const cpuMsOf = async (pid: number): Promise<number> => {
+  const { userMs, systemMs } = await cpuTimesOf(pid)
+  return userMs + systemMs
 }
 
 /** Resident memory in bytes, NaN where there is no /proc. */

@@ -7,7 +7,8 @@ export interface Target {
   readonly value: number
 }
 
-export type Unit = 'ratio' | 'records/s' | 'MB/s' | 'ms' | 'MB'
+export type Unit =
+  'ratio' | 'records/s' | 'requests/s' | 'logins/s' | 'MB/s' | 's/GB' | 'ms' | 'µs' | 'MB'
 
 /** One line of the result: what was wanted, what came out. */
 export interface Row {

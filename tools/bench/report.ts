@@ -23,6 +23,14 @@ const formatValue = (unit: Unit, value: number): string => {
       return round(value, 2)
     case 'records/s':
       return `${grouped(value)}/s`
+    case 'requests/s':
+      return `${grouped(value)} requests/s`
+    case 'logins/s':
+      return `${grouped(value)} logins/s`
+    case 's/GB':
+      return `${round(value, 2)} s/GB`
+    case 'µs':
+      return `${round(value, 1)} µs`
     case 'MB/s':
       return `${grouped(value)} MB/s`
     case 'ms':

@@ -1,7 +1,4 @@
 /** How fast is an old topic read, of what a bare copy of its files to a socket does? */
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { connect } from '@millrace/client-node'
 import type { Bench, Costs } from '../bench.ts'
 import type { BrokerUnderTest } from '../broker-under-test.ts'
 import { brokerFact, generatorFact, type Load, megabytesPerSecond, rateFact } from '../facts.ts'
@@ -9,47 +6,12 @@ import { interleave } from '../interleave.ts'
 import type { Answer, Question, Row } from '../question.ts'
 import { ratiosOf, spreadOf } from '../statistics.ts'
 import type { Worker } from '../worker.ts'
+import { type Backlog, prepareBacklog } from './backlog.ts'
 
 const RECORD_BYTES = 1024
 const RECORD_COUNT = 2_500_000
 const QUICK_RECORD_COUNT = 2_000
 const RATIO_MIN = 0.5
-
-interface Backlog {
-  readonly topic: string
-  readonly recordCount: number
-  /** Of whole batches, as they are stored and sent. */
-  readonly byteCount: number
-  readonly paths: readonly string[]
-}
-
-const segmentFiles = async (dataDir: string): Promise<string[]> => {
-  const names = await readdir(dataDir, { recursive: true })
-  const segments = names.filter((name) => /(^|\/)logs\/[1-9]\d*\/[^/]+\.log$/.test(name))
-  return segments.sort().map((name) => join(dataDir, name))
-}
-
-/** Writes the topic and starts the broker again: what is read comes from files, not from memory. */
-const prepare = async (bench: Bench): Promise<{ broker: BrokerUnderTest; backlog: Backlog }> => {
-  const dataDir = bench.path('data')
-  const recordCount = bench.size(RECORD_COUNT, QUICK_RECORD_COUNT)
-  const topic = bench.name('topic')
-  const first = await bench.broker({ dataDir })
-  const client = await connect(first.url)
-  await client.admin.createTopic(topic)
-  await client.close()
-  const generator = bench.worker('filler')
-  const load = { url: first.url, topic, payloadBytes: RECORD_BYTES, recordCount }
-  await generator.run('produceWithClient', load)
-  await first.kill()
-  const broker = await bench.broker({ dataDir })
-  const second = await connect(broker.url)
-  const description = await second.admin.describeTopic(topic)
-  await second.close()
-  const byteCount = description.partitions.reduce((sum, { bytes }) => sum + bytes, 0)
-  const paths = await segmentFiles(dataDir)
-  return { broker, backlog: { topic, recordCount, byteCount, paths } }
-}
 
 type Read = (broker: BrokerUnderTest, reader: Worker, backlog: Backlog) => Promise<Load>
 
@@ -105,7 +67,10 @@ const measure = async (
 }
 
 const answer = async (bench: Bench): Promise<Answer> => {
-  const { broker, backlog } = await prepare(bench)
+  const { broker, backlog } = await prepareBacklog(bench, {
+    payloadBytes: RECORD_BYTES,
+    recordCount: bench.size(RECORD_COUNT, QUICK_RECORD_COUNT),
+  })
   const labels = {
     raw: 'batches as they are stored, of a bare copy of the files to a socket',
     client: 'messages through the SDK, of a bare copy of the files to a socket',

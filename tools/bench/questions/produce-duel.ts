@@ -64,13 +64,33 @@ export interface Duel {
   readonly bare: readonly BareRun[]
 }
 
-const groupBytesOf = ({ counters }: Costs<Produced>): number => {
+const groupBytesOf = ({ counters }: Costs<unknown>): number => {
   const { syncs, bytesAppended } = counters
   if (!(syncs > 0)) return UNSYNCED_GROUP_BYTES
   return Math.max(GROUP_BYTES_MIN, Math.round(bytesAppended / syncs))
 }
 
+export interface BarePair {
+  readonly copyClient: Worker
+  readonly copyServer: Worker
+}
+
 /** The bare program gets the group size that the broker has just had. */
+export const runBareCopy = async (
+  bench: Bench,
+  { copyClient, copyServer }: BarePair,
+  costs: Costs<unknown>,
+  { durability, durationMs }: Pick<ProduceRun, 'durability' | 'durationMs'>,
+): Promise<BareRun> => {
+  const isSynced = durability === 'persisted'
+  const parameters = { path: bench.path('copy'), groupBytes: groupBytesOf(costs), isSynced }
+  const cpuBeforeMs = await cpuMsOf(copyServer.pid)
+  const { port, done } = await copyServer.serve('serveCopy', parameters)
+  const sent = await copyClient.run('sendBytes', { port, durationMs })
+  await done
+  return { ...sent, cpuMs: (await cpuMsOf(copyServer.pid)) - cpuBeforeMs }
+}
+
 export const runDuel = async (
   bench: Bench,
   broker: BrokerUnderTest,
@@ -79,27 +99,18 @@ export const runDuel = async (
   const generator = bench.worker('generator')
   const copyServer = bench.worker('copy-server')
   await warmUp(bench, broker, generator, run)
-  const runBare = async (costs: Costs<Produced>): Promise<BareRun> => {
-    const isSynced = run.durability === 'persisted'
-    const parameters = { path: bench.path('copy'), groupBytes: groupBytesOf(costs), isSynced }
-    const cpuBeforeMs = await cpuMsOf(copyServer.pid)
-    const { port, done } = await copyServer.serve('serveCopy', parameters)
-    const sent = await generator.run('sendBytes', { port, durationMs: run.durationMs })
-    await done
-    return { ...sent, cpuMs: (await cpuMsOf(copyServer.pid)) - cpuBeforeMs }
-  }
   const pairs = await interleave(
     bench.repeats,
     () => runProduce(bench, broker, generator, run),
-    runBare,
+    (costs) => runBareCopy(bench, { copyClient: generator, copyServer }, costs, run),
   )
   return { broker: pairs.first, bare: pairs.second }
 }
 
-export const bareRatesOf = ({ bare }: Duel): number[] =>
+export const bareRatesOf = ({ bare }: Pick<Duel, 'bare'>): number[] =>
   bare.map(({ byteCount, elapsedMs }) => megabytesPerSecond({ payloadBytes: byteCount, elapsedMs }))
 
-export const bareFacts = (duel: Duel): string[] => {
+export const bareFacts = (duel: Pick<Duel, 'bare'>): string[] => {
   const cpuMs = sum(duel.bare.map((run) => run.cpuMs))
   const gigabytes = sum(duel.bare.map(({ byteCount }) => byteCount)) / 1e9
   return [

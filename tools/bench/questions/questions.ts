@@ -1,7 +1,14 @@
 /** Every question of the bench, in the order they are asked. */
 import type { Question } from '../question.ts'
 import { catchUp } from './catch-up.ts'
+import { background } from './background.ts'
+import { hundredPartitions } from './hundred-partitions.ts'
+import { idempotence } from './idempotence.ts'
+import { kafkaFetch } from './kafka-fetch.ts'
+import { kafkaProduce } from './kafka-produce.ts'
+import { kafkaSingle } from './kafka-single.ts'
 import { latency } from './latency.ts'
+import { logins } from './logins.ts'
 import { memory } from './memory.ts'
 import { partitions } from './partitions.ts'
 import { produce } from './produce.ts'
@@ -18,4 +25,11 @@ export const questions: readonly Question[] = [
   latency,
   start,
   memory,
+  kafkaProduce,
+  kafkaFetch,
+  kafkaSingle,
+  hundredPartitions,
+  background,
+  logins,
+  idempotence,
 ]

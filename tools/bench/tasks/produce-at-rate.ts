@@ -22,6 +22,8 @@ export interface PacedParameters {
   /** Records of this long at the start are not measured. */
   readonly warmUpMs: number
   readonly sampleEvery: number
+  /** Above 0: each record has the next of so many keys. */
+  readonly keyCount?: number
 }
 
 export interface Paced {
@@ -33,10 +35,19 @@ export interface Paced {
   readonly elapsedMs: number
 }
 
+type Outgoing = Parameters<Producer<Uint8Array>['write']>[0]
+
+/** Made once: the loop hands out the same objects again and again. */
+const messagesOf = ({ payloadBytes, keyCount = 0 }: PacedParameters): Outgoing[] => {
+  const value = payloadOf(payloadBytes)
+  if (keyCount === 0) return [value]
+  return Array.from({ length: keyCount }, (_, index) => ({ value, key: `key-${index}` }))
+}
+
 class PacedRun {
   readonly #producer: Producer<Uint8Array>
   readonly #parameters: PacedParameters
-  readonly #payload: Uint8Array
+  readonly #messages: readonly Outgoing[]
   readonly #acknowledged: number[] = []
   readonly #late: number[] = []
   readonly #startedAt: number
@@ -46,7 +57,7 @@ class PacedRun {
   constructor(producer: Producer<Uint8Array>, parameters: PacedParameters) {
     this.#producer = producer
     this.#parameters = parameters
-    this.#payload = payloadOf(parameters.payloadBytes)
+    this.#messages = messagesOf(parameters)
     this.#startedAt = performance.now()
   }
 
@@ -85,17 +96,18 @@ class PacedRun {
     const moment = Math.floor((performance.now() - this.#startedAt) / TICK_MS)
     const due = Math.min(total, Math.floor((moment * TICK_MS * recordsPerSecond) / 1000))
     while (this.#sentCount < due) {
-      if (this.#sentCount % sampleEvery === 0) this.#sendMeasured()
-      else this.#producer.write(this.#payload)
+      const message = this.#messages[this.#sentCount % this.#messages.length] as Outgoing
+      if (this.#sentCount % sampleEvery === 0) this.#sendMeasured(message)
+      else this.#producer.write(message)
       this.#sentCount += 1
     }
   }
 
-  #sendMeasured(): void {
+  #sendMeasured(message: Outgoing): void {
     const { recordsPerSecond, warmUpMs } = this.#parameters
     const exactMs = ((this.#sentCount + 1) * 1000) / recordsPerSecond
     const intendedMs = Math.ceil(exactMs / TICK_MS) * TICK_MS
-    const sending = this.#producer.send(this.#payload)
+    const sending = this.#producer.send(message)
     if (intendedMs < warmUpMs) return void sending.catch((error: unknown) => this.#fail(error))
     const intendedAt = this.#startedAt + intendedMs
     this.#late.push(performance.now() - intendedAt)

@@ -28,11 +28,28 @@ interface RawHandlers {
 
 const ignore: RawHandlers = { onFrame: () => undefined, onTurn: () => undefined }
 
-const connectBody = (): Uint8Array =>
+/** A user with a password, sent as it is. */
+export interface RawLogin {
+  readonly user: string
+  readonly password: string
+}
+
+export interface RawConnectionOptions {
+  /** Left out: anonymously. */
+  readonly login?: RawLogin | undefined
+  /** What is read at once: memory that is made for the connection. */
+  readonly readBytes?: number
+}
+
+export const plainBytesOf = ({ user, password }: RawLogin): Uint8Array =>
+  new TextEncoder().encode(`\u0000${user}\u0000${password}`)
+
+const connectBody = (login: RawLogin | undefined): Uint8Array =>
   encodeConnect({
     versions: PROTOCOL_VERSIONS,
     namespace: '/',
-    mechanism: 'ANONYMOUS',
+    mechanism: login === undefined ? 'ANONYMOUS' : 'PLAIN',
+    ...(login === undefined ? {} : { initial: plainBytesOf(login) }),
     client: { name: 'millrace-bench', version: '0' },
     features: [],
     codecs: ['none'],
@@ -50,7 +67,7 @@ export class RawConnection {
   #fail!: (error: Error) => void
   #lastCorrelation = 0
 
-  private constructor(host: string, port: number) {
+  private constructor(host: string, port: number, readBytes: number) {
     this.failed = new Promise<never>((_resolve, reject) => (this.#fail = reject))
     this.failed.catch(() => undefined)
     this.#decoder = new FrameDecoder({
@@ -58,7 +75,7 @@ export class RawConnection {
       bodyBytesMax: BODY_BYTES_MAX,
       onFrame: (frame) => this.#accept(frame),
     })
-    const buffer = new Uint8Array(READ_BYTES)
+    const buffer = new Uint8Array(readBytes)
     const callback = (count: number): boolean => {
       this.#decoder.push(buffer.subarray(0, count))
       this.handlers.onTurn()
@@ -69,11 +86,14 @@ export class RawConnection {
     this.#socket.on('close', () => this.#fail(new Error('the connection ended')))
   }
 
-  static async open(url: string): Promise<RawConnection> {
+  static async open(
+    url: string,
+    { login, readBytes = READ_BYTES }: RawConnectionOptions = {},
+  ): Promise<RawConnection> {
     const { hostname, port } = new URL(url)
-    const connection = new RawConnection(hostname, Number(port))
+    const connection = new RawConnection(hostname, Number(port), readBytes)
     await Promise.race([once(connection.#socket, 'connect'), connection.failed])
-    await connection.call(Opcode.CONNECT, connectBody())
+    await connection.call(Opcode.CONNECT, connectBody(login))
     return connection
   }
 

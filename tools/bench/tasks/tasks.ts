@@ -1,25 +1,38 @@
 /** What a worker can do, and the messages between it and whoever ordered it. */
+import { serveAnswers } from './answer-server.ts'
+import { consumePartitions } from './consume-partitions.ts'
 import { consumeRaw } from './consume-raw.ts'
 import { consumeWithClient } from './consume-with-client.ts'
 import { receiveFile, sendBytes } from './copy-client.ts'
 import { serveCopy } from './copy-server.ts'
 import { serveFile } from './file-server.ts'
 import { produceAtRate } from './produce-at-rate.ts'
+import { logIn, renewLogin } from './log-in.ts'
+import { produceKafkaRaw } from './produce-kafka-raw.ts'
+import { producePartitions } from './produce-partitions.ts'
 import { produceRaw } from './produce-raw.ts'
 import { produceWithClient } from './produce-with-client.ts'
+import { runLibrdkafka } from './run-librdkafka.ts'
 import { syncLoop } from './sync-loop.ts'
 
 /** Tells something before the end: a port, a count. */
 export type Report = (progress: number) => void
 
 export interface Tasks {
+  readonly consumePartitions: typeof consumePartitions
   readonly consumeRaw: typeof consumeRaw
   readonly consumeWithClient: typeof consumeWithClient
+  readonly logIn: typeof logIn
   readonly produceAtRate: typeof produceAtRate
+  readonly produceKafkaRaw: typeof produceKafkaRaw
+  readonly producePartitions: typeof producePartitions
   readonly produceRaw: typeof produceRaw
   readonly produceWithClient: typeof produceWithClient
   readonly receiveFile: typeof receiveFile
+  readonly renewLogin: typeof renewLogin
+  readonly runLibrdkafka: typeof runLibrdkafka
   readonly sendBytes: typeof sendBytes
+  readonly serveAnswers: typeof serveAnswers
   readonly serveCopy: typeof serveCopy
   readonly serveFile: typeof serveFile
   readonly syncLoop: typeof syncLoop
@@ -30,13 +43,20 @@ export type ParametersOf<Name extends TaskName> = Parameters<Tasks[Name]>[0]
 export type ResultOf<Name extends TaskName> = Awaited<ReturnType<Tasks[Name]>>
 
 const tasks: Tasks = {
+  consumePartitions,
   consumeRaw,
   consumeWithClient,
+  logIn,
   produceAtRate,
+  produceKafkaRaw,
+  producePartitions,
   produceRaw,
   produceWithClient,
   receiveFile,
+  renewLogin,
+  runLibrdkafka,
   sendBytes,
+  serveAnswers,
   serveCopy,
   serveFile,
   syncLoop,

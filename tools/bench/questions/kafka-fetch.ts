@@ -1,0 +1,119 @@
+/** What does a gigabyte cost the broker that librdkafka reads? */
+import { configPaths } from '@millrace/broker'
+import type { Bench, Costs } from '../bench.ts'
+import { brokerFact, kernelFact, megabytesPerSecond, rateFact, round } from '../facts.ts'
+import { interleave } from '../interleave.ts'
+import { cpuMsOf } from '../process-stat.ts'
+import type { Answer, Question, Row } from '../question.ts'
+import { spreadOf, sum } from '../statistics.ts'
+import type { Transferred } from '../tasks/copy-client.ts'
+import type { LibrdkafkaRun } from '../tasks/run-librdkafka.ts'
+import { type Backlog, type ReadableBacklog, prepareBacklog } from './backlog.ts'
+import { brokerSecondsPerGigabyte, librdkafkaFact, runWithCosts } from './librdkafka-costs.ts'
+
+const RECORD_BYTES = 1024
+const RECORD_COUNT = 1_000_000
+const QUICK_RECORD_COUNT = 2_000
+const SECONDS_PER_GB_MAX = 1.5
+const SENDFILE_SECONDS_PER_GB_MAX = 0.6
+
+interface Case {
+  readonly name: string
+  readonly settings: Readonly<Record<string, string>>
+  readonly secondsMax: number
+}
+
+/** `storage.sendFile` is `MILLRACE_STORAGE__SEND_FILE`. */
+const environmentNameOf = (path: string): string => {
+  const parts = path.split('.').map((part) => part.replace(/[A-Z]/g, '_$&').toUpperCase())
+  return `MILLRACE_${parts.join('__')}`
+}
+
+/** With and without `sendfile`, as far as the broker has the choice. */
+const casesOf = (): Case[] => {
+  const path = configPaths.find((known) => known.toLowerCase().endsWith('sendfile'))
+  if (path === undefined) return [{ name: '', settings: {}, secondsMax: SECONDS_PER_GB_MAX }]
+  const name = environmentNameOf(path)
+  return [
+    { name: ', without sendfile', settings: { [name]: 'false' }, secondsMax: SECONDS_PER_GB_MAX },
+    {
+      name: ', with sendfile',
+      settings: { [name]: 'true' },
+      secondsMax: SENDFILE_SECONDS_PER_GB_MAX,
+    },
+  ]
+}
+
+interface BareRun extends Transferred {
+  readonly cpuMs: number
+}
+
+const readBare = async (bench: Bench, { paths }: Backlog): Promise<BareRun> => {
+  const [reader, fileServer] = [bench.worker('receiver'), bench.worker('file-server')]
+  const { port, done } = await fileServer.serve('serveFile', { paths })
+  const cpuBeforeMs = await cpuMsOf(fileServer.pid)
+  const received = await reader.run('receiveFile', { port })
+  await done
+  return { ...received, cpuMs: (await cpuMsOf(fileServer.pid)) - cpuBeforeMs }
+}
+
+const measure = async (bench: Bench, one: Case): Promise<Row> => {
+  const recordCount = bench.size(RECORD_COUNT, QUICK_RECORD_COUNT)
+  const settings = one.settings
+  const { broker, backlog }: ReadableBacklog = await prepareBacklog(bench, {
+    payloadBytes: RECORD_BYTES,
+    recordCount,
+    settings,
+  })
+  const generator = bench.worker('librdkafka')
+  const { topic } = backlog
+  const fetchAll = (): Promise<Costs<LibrdkafkaRun>> =>
+    runWithCosts(bench, broker, generator, {
+      mode: 'consume',
+      address: broker.kafka,
+      topic,
+      recordCount,
+    })
+  // Once each unmeasured: the files are in the page cache for both, and the code is hot.
+  await fetchAll()
+  await readBare(bench, backlog)
+  const { first, second } = await interleave(bench.repeats, fetchAll, () =>
+    readBare(bench, backlog),
+  )
+  const bareCpuMs = sum(second.map(({ cpuMs }) => cpuMs))
+  const bareGigabytes = sum(second.map(({ byteCount }) => byteCount)) / 1e9
+  const bareRates = second.map(({ byteCount, elapsedMs }) =>
+    megabytesPerSecond({ payloadBytes: byteCount, elapsedMs }),
+  )
+  const rates = first.map(({ result }) => megabytesPerSecond(result))
+  return {
+    label: `broker's CPU for a GB of 1 KiB records to librdkafka${one.name}`,
+    unit: 's/GB',
+    measured: spreadOf(brokerSecondsPerGigabyte(first)),
+    target: { bound: 'at most', value: one.secondsMax },
+    facts: [
+      `${round(backlog.byteCount / 1e9, 2)} GB in ${backlog.paths.length} files, in the page cache`,
+      rateFact('broker to librdkafka', rates, 'MB/s of payload'),
+      rateFact('bare copy of the files to a socket', bareRates, 'MB/s'),
+      `bare copy: ${round(bareCpuMs / 1000 / bareGigabytes, 2)} s CPU a GB`,
+      brokerFact('fetching', first),
+      kernelFact('fetching', first),
+      librdkafkaFact(first),
+    ],
+  }
+}
+
+const answer = async (bench: Bench): Promise<Answer> => {
+  const rows: Row[] = []
+  for (const one of casesOf()) {
+    rows.push(await measure(bench, one))
+    await bench.closeAll()
+  }
+  return { rows, durability: 'persisted' }
+}
+
+export const kafkaFetch: Question = {
+  name: 'kafka-fetch',
+  title: 'librdkafka reads a topic from its start, against a bare copy of its files to a socket',
+  answer,
+}
