@@ -279,17 +279,19 @@ describe('compaction', () => {
     expect(node.fatal).toEqual([])
   })
 
-  it('leaves a segment alone whose file is lost', async () => {
+  it('gives way to retention, which takes the segments that it reads', async () => {
     const world = newWorld()
-    let node = await open(world)
-    await node.create('t', compacted)
-    await rounds(node, await node.open('t'), 8)
-    await node.close()
-    const [path] = segmentFiles(world).filter((name) => name.includes('/logs/1/'))
-    await world.scheduler.runUntil(world.boot().disk.remove(path as string))
-    node = await open(world)
-    await settle(node)
+    const node = await open(world, { storage: { compactionBytesPerSecond: 3_000 } })
+    const handle = await node.create('t', compacted)
+    await rounds(node, handle, 8)
+    await world.scheduler.runFor(3 * CHECK_MS)
+    const partitions = [{ partition: 0, before: -1 }]
+    await node.run(node.broker.deleteRecords(caller, { topic: 't', partitions }))
+    await world.scheduler.runFor(60 * CHECK_MS)
     expect(node.fatal).toEqual([])
+    expect(await readAll(node, handle).catch((error: { code: string }) => error.code)).toBe(
+      'ERR_OFFSET_OUT_OF_RANGE',
+    )
   })
 
   it('recognises a producer whose batches it took away', async () => {
