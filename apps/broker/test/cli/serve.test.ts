@@ -172,6 +172,19 @@ it('says what helps when it cannot have its directory', async () => {
   expect(stderr).toMatch(/^error: ENOENT.*\nnext: {2}make the directory above it first/)
 })
 
+it('checks settings that only make sense together', async () => {
+  const env = { MILLRACE_TLS__KEY_FILE: '/k', MILLRACE_TLS__CLIENT_AUTH: 'required' }
+  const tls = await run(['config', 'check'], { env })
+  expect(tls.code).toBe(2)
+  expect(tls.stderr).toMatch(
+    /'tls\.keyFile' needs 'tls\.certFile' too\n.*'tls\.clientAuth' is "required"/,
+  )
+  const origins = await run(['config', 'check'], {
+    env: { MILLRACE_WEBSOCKET__ORIGINS: 'app.example' },
+  })
+  expect([origins.code, origins.stderr]).toEqual([2, expect.stringContaining("'app.example'")])
+})
+
 it('says what is wrong with the file, all at once', async () => {
   const file = join(directory.path, 'millrace.yaml')
   writeFileSync(file, 'native:\n  prt: 1\nlog:\n  level: loud\n')

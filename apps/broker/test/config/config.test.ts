@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ajv } from 'ajv'
+import { settingFlags } from '../../src/cli/program.ts'
 import { type Config, type ConfigSources, loadConfig } from '../../src/config/config.ts'
 import { createConfigSchema } from '../../src/config/config-schema.ts'
 import { configPaths, configTable, environmentNameOf } from '../../src/config/config-table.ts'
@@ -193,6 +194,10 @@ describe('docs/configuration.md', () => {
       ([, path, shown, expected, text]) => [path as string, [shown, expected, text]] as const,
     ),
   )
+
+  it('lists every flag that is a setting', () => {
+    for (const [flag] of settingFlags) expect(document).toContain(`\`${flag}\``)
+  })
 
   it('lists every setting with its default, and nothing else', () => {
     expect([...rows.keys()].sort()).toEqual([...configPaths].sort())

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { type FakeServer, startFakeServer } from '../support/fake-server.ts'
 
 let fake: FakeServer
@@ -75,4 +75,97 @@ it('refuses headers that are too long, and goes on', async () => {
 it('does not read a body that nobody asked for', async () => {
   const answer = await raw('POST /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999\r\n\r\nabc')
   expect(answer).toMatch(/^HTTP\/1\.1 405 /)
+})
+
+const turns = async (count = 50): Promise<void> => {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+const dial = async (): Promise<{
+  socket: Socket
+  received: () => string
+  closed: Promise<void>
+}> => {
+  const socket = connect(fake.httpPort, '127.0.0.1')
+  let text = ''
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  socket.on('error', () => undefined)
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  await once(socket, 'connect')
+  await turns()
+  return { socket, received: () => text, closed }
+}
+
+const REQUEST = 'GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n'
+
+describe('the deadline', () => {
+  it('answers a request that drips, and hangs up', async () => {
+    const { socket, received, closed } = await dial()
+    socket.write(REQUEST.slice(0, 20))
+    await turns()
+    fake.environment.advance(9_500)
+    socket.write(REQUEST.slice(20, 30))
+    await turns()
+    expect(received()).toBe('')
+    fake.environment.advance(1_000)
+    await closed
+    expect(received()).toMatch(/^HTTP\/1\.1 408 /)
+  })
+
+  it('closes an idle connection without a word, and not one that asks again', async () => {
+    const { socket, received, closed } = await dial()
+    for (let round = 1; round <= 3; round++) {
+      socket.write(REQUEST)
+      while (received().split('"live"').length <= round) await turns(1)
+      await turns()
+      fake.environment.advance(9_000)
+    }
+    fake.environment.advance(2_000)
+    await closed
+    expect(received().match(/HTTP\/1\.1 /g)).toHaveLength(3)
+  })
+
+  it('holds a connection that says nothing no longer than others', async () => {
+    const { received, closed } = await dial()
+    fake.environment.advance(10_500)
+    await closed
+    expect(received()).toBe('')
+  })
+})
+
+it('answers several requests that come at once, in order', async () => {
+  const { socket, received } = await dial()
+  socket.write(REQUEST + REQUEST.replace('livez', 'nothing') + REQUEST)
+  while ((received().match(/HTTP\/1\.1 /g) ?? []).length < 3) await turns(1)
+  expect(received().match(/HTTP\/1\.1 \d+/g)).toEqual([
+    'HTTP/1.1 200',
+    'HTTP/1.1 404',
+    'HTTP/1.1 200',
+  ])
+  socket.destroy()
+})
+
+it('refuses requests for a host that is not served here', async () => {
+  const answer = await raw(
+    REQUEST.replace('localhost', 'evil.example').replace(
+      '\r\n\r\n',
+      '\r\nconnection: close\r\n\r\n',
+    ),
+  )
+  expect(answer).toMatch(/^HTTP\/1\.1 421 Misdirected Request\r\n/)
+})
+
+it('takes as many connections as there is room for, and says so to the next one', async () => {
+  await fake.stop()
+  // Nine for HTTP, of what the process may open.
+  fake = await startFakeServer({}, { openFilesMax: 200 })
+  const peers = await Promise.all(Array.from({ length: 9 }, () => dial()))
+  const refused = await dial()
+  await refused.closed
+  expect(refused.received()).toMatch(/^HTTP\/1\.1 503 [^]*limit of 9 connections/)
+  peers[0]?.socket.destroy()
+  await peers[0]?.closed
+  await turns()
+  expect(await (await get('/readyz')).json()).toEqual({ status: 'ready' })
+  for (const { socket } of peers) socket.destroy()
 })

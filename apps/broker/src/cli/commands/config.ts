@@ -2,6 +2,8 @@
 import { type Config, loadConfig } from '../../config/config.ts'
 import { configPaths, configTable } from '../../config/config-table.ts'
 import { formatConfigValue } from '../../config/config-values.ts'
+import { createOriginRules } from '../../http/host-rules.ts'
+import { tlsSettingsOf } from '../../net/certificates.ts'
 import { formatJson, formatJsonLines, formatTable, type OutputForm } from '../output.ts'
 import { flagValues } from '../setting-flags.ts'
 
@@ -13,7 +15,10 @@ const load = (options: Record<string, string>): Promise<Config> =>
   })
 
 export const checkConfig = async (options: Record<string, string>): Promise<void> => {
-  const { settings } = await load(options)
+  const { settings, values } = await load(options)
+  // What only shows when settings are seen together.
+  tlsSettingsOf(values)
+  createOriginRules(values['websocket.origins'])
   const set = [...settings.values()].filter(({ source }) => source !== 'default').length
   process.stdout.write(`the configuration is good: ${set} of ${settings.size} settings are set\n`)
 }
