@@ -123,6 +123,19 @@ describe('a token', () => {
     expect(await nameWith({ exp: NOW_S - 30 })).toBeUndefined()
   })
 
+  it('is refused with an algorithm that its key is not for, however well it is signed', async () => {
+    const rs512 = make('RS512', good, (text) =>
+      signBytes('sha512', Buffer.from(text), rsa.privateKey),
+    )
+    const hs512 = make('HS512', good, (text) =>
+      createHmac('sha512', 'x'.repeat(64)).update(text).digest(),
+    )
+    expect((await logInWith(await keysOf(rsaPem), rs512)).outcome).toEqual({ kind: 'failure' })
+    const keys = await keysOf('x'.repeat(64))
+    expect((await logInWith(keys, hs512)).outcome).toEqual({ kind: 'failure' })
+    expect(nameOf((await logInWith(keys, hs256(good, 'x'.repeat(64)))).outcome)).toBe('ann')
+  })
+
   it('of a symmetric key is refused with any other algorithm', async () => {
     const keys = await keysOf(SECRET)
     for (const token of [rs256(good), make('none', good, () => Buffer.alloc(0))])

@@ -155,6 +155,7 @@ describe('users and permissions', () => {
     expect(again.findUser('ann')?.id).not.toBe(id)
     expect(again.listPermissions(system)).toEqual([])
     expect(again.findUserOfCertificate(['ann.example'])).toBeUndefined()
+    expect(newIdentity(storage).listPermissions(system)).toEqual([])
   })
 
   it('never show what passwords are checked against', async () => {
