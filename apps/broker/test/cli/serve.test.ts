@@ -166,10 +166,17 @@ it('does not touch a directory of a format it does not know', async () => {
 })
 
 it('says what helps when it cannot have its directory', async () => {
-  const missing = join(directory.path, 'not', 'there')
-  const { code, stderr } = await run(['start', '--data-dir', missing, '--native-port', '0'])
+  const file = join(directory.path, 'file')
+  writeFileSync(file, '')
+  const { code, stderr } = await run([
+    'start',
+    '--data-dir',
+    join(file, 'data'),
+    '--native-port',
+    '0',
+  ])
   expect(code).toBe(1)
-  expect(stderr).toMatch(/^error: ENOENT.*\nnext: {2}make the directory above it first/)
+  expect(stderr).toMatch(/^error: ENOTDIR.*\nnext: {2}choose a path that is a directory/)
 })
 
 it('checks settings that only make sense together', async () => {
