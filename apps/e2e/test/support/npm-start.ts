@@ -13,6 +13,7 @@ import { hasEnded, repositoryRoot } from './shell.ts'
 export interface StartedBroker {
   readonly url: string
   readonly httpUrl: string
+  readonly kafkaAddress: string
   /** Resolves once it has ended, for whatever reason. */
   readonly ended: Promise<void>
   /** Asks it to end and waits; does nothing when it has ended. */
@@ -49,6 +50,7 @@ export const npmStart = async (dataDir: string): Promise<StartedBroker> => {
   return {
     url: `millrace://127.0.0.1:${ready.native}`,
     httpUrl: `http://127.0.0.1:${ready.http}`,
+    kafkaAddress: `127.0.0.1:${ready.kafka}`,
     ended,
     stop: async () => {
       if (!hasEnded(child)) process.kill(ready.pid, 'SIGTERM')
