@@ -10,8 +10,9 @@ import msgpack
 
 CONNECT, AUTHENTICATE, PING, GO_AWAY, CLOSE = 0x01, 0x02, 0x03, 0x04, 0x05
 TOPIC_CREATE, TOPIC_LIST, TOPIC_DESCRIBE = 0x10, 0x11, 0x12
-TOPIC_ALTER, TOPIC_DELETE, TOPIC_OPEN = 0x13, 0x14, 0x15
+TOPIC_ALTER, TOPIC_DELETE, TOPIC_OPEN, TOPIC_TRUNCATE = 0x13, 0x14, 0x15, 0x16
 PRODUCE, FETCH, LIST_OFFSETS = 0x20, 0x21, 0x22
+INIT_PRODUCER, RECORDS_DELETE = 0x23, 0x24
 SUBSCRIBE, UNSUBSCRIBE, CREDIT, DELIVER, SUBSCRIPTION_END = 0x30, 0x31, 0x32, 0x33, 0x34
 ERROR, ANSWER, MORE = 0x7F, 0x80, 0x01
 
@@ -31,10 +32,12 @@ ERRORS = {  # §11; the numbers of each group follow one another
         (0x0101, "TOPIC_NOT_FOUND TOPIC_EXISTS INVALID_NAME INVALID_ARGUMENT PARTITION_NOT_FOUND "
                  "OFFSET_OUT_OF_RANGE STALE_HANDLE REVISION_CONFLICT INVALID_BATCH BATCH_CHECKSUM "
                  "BATCH_TOO_LARGE UNSUPPORTED_CODEC UNSUPPORTED_DURABILITY SUBSCRIPTION_NOT_FOUND "
-                 "SUBSCRIPTION_EXISTS TOPIC_DELETED NAMESPACE_NOT_FOUND UNSUPPORTED_FEATURE"),
+                 "SUBSCRIPTION_EXISTS TOPIC_DELETED NAMESPACE_NOT_FOUND UNSUPPORTED_FEATURE "
+                 "OUT_OF_SEQUENCE PRODUCER_FENCED UNKNOWN_PRODUCER DUPLICATE_SEQUENCE"),
         (0x0201, "STORAGE_FULL STORAGE_FAILED DATA_CORRUPT"),
-        (0x0301, "AUTHENTICATION_FAILED UNSUPPORTED_MECHANISM NOT_AUTHENTICATED NOT_AUTHORIZED"),
-        (0x0401, "BUSY LIMIT_EXCEEDED CONNECTION_LIMIT TIMED_OUT SLOW_CONSUMER"),
+        (0x0301, "AUTHENTICATION_FAILED UNSUPPORTED_MECHANISM NOT_AUTHENTICATED NOT_AUTHORIZED "
+                 "USER_NOT_FOUND USER_EXISTS CREDENTIALS_EXPIRED LOGIN_DELAYED"),
+        (0x0401, "BUSY LIMIT_EXCEEDED CONNECTION_LIMIT TIMED_OUT SLOW_CONSUMER QUOTA_EXCEEDED"),
         (0x0F01, "INTERNAL"),
     ) for index, name in enumerate(names.split())
 }
@@ -117,12 +120,12 @@ def encode_record(record, base_timestamp, offset_delta):
     body = b"".join(parts)
     return encode_varint(len(body)) + body
 
-def encode_batch(records, attributes=0, producer_id=-1):
+def encode_batch(records, attributes=0, producer_id=-1, producer_epoch=-1, base_sequence=-1):
     base = records[0].timestamp
     encoded = [encode_record(record, base, delta) for delta, record in enumerate(records)]
     covered = struct.pack(">hiqqqhii", attributes, len(records) - 1, base,
                           max(record.timestamp for record in records),
-                          producer_id, -1, -1, len(records)) + b"".join(encoded)
+                          producer_id, producer_epoch, base_sequence, len(records)) + b"".join(encoded)
     return struct.pack(">qiibI", 0, len(covered) + 9, -1, 2, crc32c(covered)) + covered
 
 def decode_batch(data):
@@ -275,6 +278,20 @@ class Client:
     def fetch(self, handle, partition, offset, max_wait_ms=0, **options):
         correlation = self.send_fetch(handle, partition, offset, max_wait_ms=max_wait_ms, **options)
         return self.fetched(correlation, offset, self.timeout + max_wait_ms / 1000)
+
+    def init_producer(self):
+        """A number for an idempotent producer, and its epoch (§8)."""
+        answer = self.control(INIT_PRODUCER, {})
+        return answer["producer"], answer["epoch"]
+
+    def delete_records(self, topic, before):
+        """`before` by partition; returns the first offset kept, by partition (§7)."""
+        partitions = [{"partition": partition, "before": offset} for partition, offset in before.items()]
+        answer = self.control(RECORDS_DELETE, {"topic": topic, "partitions": partitions})
+        return {one["partition"]: one["earliest"] for one in answer["partitions"]}
+
+    def truncate(self, topic, partition, start):
+        return self.control(TOPIC_TRUNCATE, {"topic": topic, "partition": partition, "from": start})["next"]
 
     def list_offsets(self, topic, at, **options):
         return self.control(LIST_OFFSETS, {"topic": topic, "at": at, **options})["offsets"]

@@ -128,6 +128,7 @@ class Stranger:
             started = time.monotonic()
             for scenario in (
                     handshake, refused_handshakes, first_frames, liveness, topics, names_and_bodies, produce_and_fetch,
+                    idempotence, removal,
                     append_time, many_topics, large_values, continuation, produce_order, produce_modes, refused_batches, long_poll,
                     fetch_limits, offsets, subscriptions, subscription_starts, subscription_ends, handles,
                     busy, frames_that_close, closing):
@@ -251,10 +252,9 @@ def liveness(stranger):
         client.send_raw(m.encode_frame(m.PING | m.ANSWER, 0, 12345, bytes(65)))
         stranger.usable(client)
         report.error("unknown opcode", "ERR_UNKNOWN_OPCODE", lambda: client.request(0x66, b"what"))
-        error = report.error("AUTHENTICATE once authenticated", "ERR_UNEXPECTED_FRAME",
-                             lambda: client.control(m.AUTHENTICATE, {"response": b""}))
-        if error:
-            client.wait_for_end()
+        report.equal("AUTHENTICATE once authenticated renews the credentials",
+                     client.control(m.AUTHENTICATE, {"response": b""})["authenticated"], True)
+        stranger.usable(client)
     for wish in (1000, 1600):
         with Watcher(stranger.host, stranger.port, WAIT, heartbeatMs=wish) as client:
             beat = client.settings["heartbeatMs"] / 1000
@@ -535,6 +535,67 @@ def produce_and_fetch(stranger):
         stranger.usable(client)
 
 
+def idempotence(stranger):
+    report = stranger.report
+    with stranger.client() as client, stranger.client() as other:
+        name, handle = stranger.opened(client, "idempotence", partitions=2)
+        producer, epoch = client.init_producer()
+        report.check("a number and an epoch", producer >= 0 and 0 <= epoch <= 32767, (producer, epoch))
+        report.check("another number for another producer", client.init_producer()[0] != producer)
+        def batch(sequence, count=1, at=epoch, by=producer):
+            records = [Record(None, b"%d.%d" % (sequence, index), (), T0) for index in range(count)]
+            return m.encode_batch(records, producer_id=by, producer_epoch=at, base_sequence=sequence)
+        def produce(data, partition=0, by=client, handle=handle):
+            result = by.produced(by.send_produce(handle, partition, data))
+            return result.base_offset, result.next_offset
+        report.error("a first batch that is not the first", "ERR_UNKNOWN_PRODUCER", lambda: produce(batch(1)))
+        report.equal("the first batch", produce(batch(0, 3)), (0, 3))
+        report.equal("the same again", produce(batch(0, 3)), (0, 3))
+        report.equal("the next", produce(batch(3)), (3, 4))
+        report.error("a gap", "ERR_OUT_OF_SEQUENCE", lambda: produce(batch(5)))
+        report.equal("sequences are those of a partition", produce(batch(0), 1), (0, 1))
+        elsewhere = other.topic(m.TOPIC_OPEN, name)["handle"]
+        report.equal("again on another connection", produce(batch(3), 0, other, elsewhere), (3, 4))
+        for sequence in range(4, 9):
+            produce(batch(sequence))
+        report.equal("the last but four", produce(batch(4)), (4, 5))
+        report.error("one before the last five", "ERR_DUPLICATE_SEQUENCE", lambda: produce(batch(0, 3)))
+        report.equal("a higher epoch begins at 0", produce(batch(0, at=epoch + 1)), (9, 10))
+        report.error("the epoch before it", "ERR_PRODUCER_FENCED", lambda: produce(batch(9)))
+        other_producer, other_epoch = other.init_producer()
+        report.equal("another producer", produce(batch(0, at=other_epoch, by=other_producer)), (10, 11))
+        values = [record.value for record in client.fetch(handle, 0, 0).records]
+        report.equal("everything is there once", values,
+                     [b"0.0", b"0.1", b"0.2", b"3.0", b"4.0", b"5.0", b"6.0", b"7.0", b"8.0", b"0.0", b"0.0"])
+        stranger.usable(client)
+
+
+def removal(stranger):
+    report = stranger.report
+    with stranger.client() as client:
+        name, handle = stranger.opened(client, "removal", partitions=2)
+        for index in range(10):
+            client.produce(handle, 0, [Record(None, b"%d" % index, (), T0)])
+        client.produce(handle, 1, [Record(None, b"x", (), T0)])
+        report.equal("below 4 and all", client.delete_records(name, {0: 4, 1: -1}), {0: 4, 1: 1})
+        report.error("what was deleted", "ERR_OFFSET_OUT_OF_RANGE", lambda: client.fetch(handle, 0, 3))
+        report.equal("what is left", [r.value for r in client.fetch(handle, 0, 4).records][:1], [b"4"])
+        report.equal("earliest", [one["offset"] for one in client.list_offsets(name, "earliest")], [4, 1])
+        report.equal("less than is gone changes nothing", client.delete_records(name, {0: 2}), {0: 4})
+        report.error("beyond the end", "ERR_OFFSET_OUT_OF_RANGE", lambda: client.delete_records(name, {0: 11}))
+        report.error("no partition", "ERR_INVALID_ARGUMENT", lambda: client.delete_records(name, {}))
+        report.error("a partition that is not there", "ERR_PARTITION_NOT_FOUND",
+                     lambda: client.delete_records(name, {2: 0}))
+        following = client.truncate(name, 0, 7)
+        report.check("the partition goes on at or behind its end", following >= 10, following)
+        report.equal("what stays", [r.value for r in client.fetch(handle, 0, 4).records], [b"4", b"5", b"6"])
+        report.equal("the next offset", client.produce(handle, 0, [Record(None, b"new", (), T0)]).base_offset, following)
+        values = [r.value for r in client.fetch(handle, 0, 4, min_bytes=1000).records]
+        report.equal("nothing of what was cut off", values[:3], [b"4", b"5", b"6"])
+        report.error("below the earliest", "ERR_OFFSET_OUT_OF_RANGE", lambda: client.truncate(name, 0, 1))
+        stranger.usable(client)
+
+
 def append_time(stranger):
     report = stranger.report
     with stranger.client() as client:
@@ -756,10 +817,12 @@ def refused_batches(stranger):
             report.error("codec %d" % number, "ERR_UNSUPPORTED_CODEC",
                          lambda: produce(patched(one, 21, bytes([0, number]))))
         sequenced = patched(patched(patched(one, 43, struct.pack(">q", 5)), 51, b"\0\0"), 53, bytes(4))
-        for title, batch in (("transactional", patched(sequenced, 21, b"\0\x10")), ("a producer id", sequenced),
+        for title, batch in (("transactional", patched(sequenced, 21, b"\0\x10")),
                              ("transactional without an id", patched(one, 21, b"\0\x10"))):
             report.error(title, "ERR_UNSUPPORTED_FEATURE", lambda: produce(batch))
         for title, batch in (("a control batch", patched(one, 21, b"\0\x20")),
+                             ("a producer id without an epoch", patched(sequenced, 51, b"\xff\xff")),
+                             ("a producer id without a sequence", patched(sequenced, 53, b"\xff" * 4)),
                              ("append time set by a producer", patched(one, 21, b"\0\x08")),
                              ("a timestamp of 2^53", m.encode_batch([Record(None, None, (), 1 << 53)])),
                              ("a timestamp of -2^53", m.encode_batch([Record(None, None, (), -1 << 53)]))):
