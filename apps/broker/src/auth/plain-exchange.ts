@@ -61,6 +61,9 @@ const verify = async (
     const running = underWay.get(mark) ?? passwords.isRight(password, user?.credentials['scrypt'])
     underWay.set(mark, running)
     const isRight = await running
+    // Asked again: of guesses that came all at once only the first few count.
+    const late = desk.refusal(name, context)
+    if (late !== undefined) return late
     if (isRight && user !== undefined) verified.add(mark, user)
     return isRight
   } catch (error) {

@@ -166,6 +166,15 @@ describe('failed logins', () => {
     expect(await logIn(options, '\0ann\0correct horse')).toBe('ann')
   })
 
+  it('count for guesses that come all at once: a right one among many is not let in', async () => {
+    const realm = await createRealm()
+    await realm.addUser('ann', 'correct horse')
+    const options = optionsOf(realm)
+    const guesses = Array.from({ length: 20 }, (_, at) => `guess number ${at}`)
+    const all = [...guesses, 'correct horse'].map((guess) => logIn(options, `\0ann\0${guess}`))
+    expect((await Promise.all(all)).at(-1)).toBe('ERR_LOGIN_DELAYED')
+  })
+
   it('do not keep the same user out from elsewhere', async () => {
     const realm = await createRealm()
     await realm.addUser('ann', 'correct horse')

@@ -405,3 +405,24 @@ describe('credentials that expire', () => {
     await fake.stop()
   })
 })
+
+it('notes in the log who changed what, without the password', async () => {
+  const fake = await startFakeServer()
+  const peer = await RawPeer.open(fake.port)
+  const put = { user: 'ann', create: true, administrator: true, password: 'hunter2 hunter2' }
+  expect(await callFor(peer, Opcode.USER_PUT, wire.encodeUserPut(put))).toBe('none')
+  const grant = { ...permission, user: 'ann', kind: 'topic', pattern: 'x' }
+  const body = wire.encodePermission(grant)
+  expect(await callFor(peer, Opcode.PERMISSION_GRANT, body)).toBe('none')
+  expect(await callFor(peer, Opcode.PERMISSION_REVOKE, body)).toBe('none')
+  const noted = fake.environment.lines.filter(({ event }) => event.startsWith('identity.'))
+  expect(noted.map(({ event }) => event)).toEqual([
+    'identity.user-stored',
+    'identity.permission-granted',
+    'identity.permission-revoked',
+  ])
+  expect(noted[0]?.fields).toMatchObject({ by: 'anonymous', user: 'ann', created: true })
+  expect(JSON.stringify(fake.environment.lines)).not.toContain('hunter2')
+  peer.close()
+  await fake.stop()
+})

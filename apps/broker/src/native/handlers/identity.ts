@@ -29,6 +29,14 @@ const describeUser = (user: UserDescription): wire.UserDescription => ({
   hasPassword: user.hasPassword,
 })
 
+/** Who changed whose rights: for the log, after it is done. */
+const note = (session: NativeSession, what: string, fields: Record<string, unknown>): void =>
+  session.services.environment.log.info(`identity.${what}`, {
+    by: session.open.caller.principal.name,
+    peer: session.connection.remoteAddress,
+    ...fields,
+  })
+
 /** Who may not set it must not make us hash it. */
 const credentialsOf = async (
   session: NativeSession,
@@ -58,6 +66,7 @@ export const handleUserPut = controlHandler({
       isAdministrator: administrator,
       isDisabled: disabled,
     })
+    note(session, 'user-stored', { user, created: create, password: credentials !== undefined })
     return describeUser(stored)
   },
 })
@@ -68,6 +77,7 @@ export const handleUserDelete = controlHandler({
   encode: wire.encodeUserDeleted,
   run: async (session, request) => {
     await session.services.broker.identity.deleteUser(session.open.caller, request)
+    note(session, 'user-deleted', { user: request.user })
     return {}
   },
 })
@@ -94,8 +104,12 @@ export const handlePermissionGrant = controlHandler({
   decode: wire.decodePermission,
   answerOpcode: Opcode.PERMISSION_GRANTED,
   encode: wire.encodePermission,
-  run: (session, permission) =>
-    session.services.broker.identity.grant(session.open.caller, asPermission(permission)),
+  run: async (session, permission) => {
+    const { identity } = session.services.broker
+    const granted = await identity.grant(session.open.caller, asPermission(permission))
+    note(session, 'permission-granted', { ...granted })
+    return granted
+  },
 })
 
 export const handlePermissionRevoke = controlHandler({
@@ -105,6 +119,7 @@ export const handlePermissionRevoke = controlHandler({
   run: async (session, permission) => {
     const { identity } = session.services.broker
     const left = await identity.revoke(session.open.caller, asPermission(permission))
+    if (left !== undefined) note(session, 'permission-revoked', { ...permission })
     return { changed: left !== undefined, actions: left?.actions ?? [] }
   },
 })
