@@ -19,7 +19,8 @@ import {
   type SegmentFindings,
   type SidecarState,
 } from './segment-check.ts'
-import { decodeSidecar, encodeSidecar, type Sidecar } from './sidecar.ts'
+import { declaredBytesOf, decodeSidecar, encodeSidecar, type Sidecar } from './sidecar.ts'
+import { isUnfinished } from './unfinished.ts'
 
 export interface SegmentOutcome {
   readonly batches: number
@@ -73,7 +74,9 @@ export class SegmentCare {
   async readSidecar(segment: Segment): Promise<Sidecar | 'missing' | 'damaged'> {
     const bytes = await this.#readIfThere(segment.pathOf('crc'))
     if (bytes === undefined) return 'missing'
-    return decodeSidecar(bytes, segment.baseOffset) ?? 'damaged'
+    const sidecar = decodeSidecar(bytes, segment.baseOffset)
+    if (sidecar !== undefined) return sidecar
+    return isUnfinished(bytes, declaredBytesOf(bytes)) ? 'missing' : 'damaged'
   }
 
   /** `undefined` when the segment went away or changed while it was looked at. */
@@ -227,7 +230,7 @@ const indexStateOf = (
   findings: SegmentFindings,
 ): SegmentOutcome['indexes'] => {
   if (!settled) return 'unknown'
-  if (indexes === undefined) return 'missing'
+  if (indexes === undefined || (!indexes.isWhole && indexes.isUnfinished)) return 'missing'
   // Behind damage nobody can say what an entry should be, but for whether the file is whole.
   if (findings.damage.length > 0) return indexes.isWhole ? 'unknown' : 'damaged'
   return indexes.isGood(findings.bytes) ? 'good' : 'damaged'

@@ -52,6 +52,12 @@ export const encodeSidecar = (sidecar: Sidecar): Uint8Array => {
   return bytes
 }
 
+/** How long the file says that it is; of one that is short of its header, as long as that. */
+export const declaredBytesOf = (bytes: Uint8Array): number =>
+  bytes.length < SIDECAR_HEADER_BYTES
+    ? SIDECAR_HEADER_BYTES
+    : SIDECAR_HEADER_BYTES + 4 * readUint32(bytes, 28)
+
 /** `undefined` for what is not an intact sidecar of that segment. */
 export const decodeSidecar = (bytes: Uint8Array, segmentBase: number): Sidecar | undefined => {
   if (bytes.length < SIDECAR_HEADER_BYTES || readUint32(bytes, 0) !== MAGIC) return undefined

@@ -69,7 +69,7 @@ describe('the doctor', () => {
       }
     }
     expect(await examined(world)).toMatchObject({ isHealthy: true })
-  })
+  }, 60_000)
 
   it('finds what is damaged in the journal, also where no recovery needs it', async () => {
     const world = await stopped()
