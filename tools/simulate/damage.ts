@@ -143,6 +143,7 @@ export class DamageRecord {
     const group = random.pick(groups)
     this.isJournalDamaged = true
     this.wasJournalDamaged = true
+    this.#history.forgiveRemovals()
     this.#flip(group.path, random, group.position, group.byteLength)
     return true
   }

@@ -12,6 +12,12 @@ interface Kept {
   bytes: number
 }
 
+/** The least that any settings have left alone. */
+export interface CompactionRules {
+  lagMs: number
+  tombstoneMs: number
+}
+
 export type RemovalCause = 'age' | 'size' | 'request'
 
 const bound = (value: number | undefined): number =>
@@ -20,6 +26,7 @@ const bound = (value: number | undefined): number =>
 export class RetentionModel {
   readonly #history: History
   readonly #kept = new Map<number, Kept>()
+  readonly #compacted = new Map<number, CompactionRules>()
   readonly #requested = new Map<string, number>()
   /** The latest that the wall clock has ever shown. */
   latestWallMs = 0
@@ -34,11 +41,25 @@ export class RetentionModel {
 
   /** These settings count for the topic, or may count. */
   noteSettings(topicId: number, settings: Partial<TopicSettings>): void {
+    this.#noteCompaction(topicId, settings)
     if (settings.cleanupPolicy === 'compact') return
     const kept = this.#kept.get(topicId) ?? { ms: Infinity, bytes: Infinity }
     kept.ms = Math.min(kept.ms, bound(settings.retentionMs))
     kept.bytes = Math.min(kept.bytes, bound(settings.retentionBytes))
     this.#kept.set(topicId, kept)
+  }
+
+  #noteCompaction(topicId: number, settings: Partial<TopicSettings>): void {
+    if (settings.cleanupPolicy === undefined || settings.cleanupPolicy === 'delete') return
+    const rules = this.#compacted.get(topicId) ?? { lagMs: Infinity, tombstoneMs: Infinity }
+    rules.lagMs = Math.min(rules.lagMs, settings.compactionLagMs ?? 0)
+    rules.tombstoneMs = Math.min(rules.tombstoneMs, settings.tombstoneMs ?? Infinity)
+    this.#compacted.set(topicId, rules)
+  }
+
+  /** How a topic is compacted, or ever was. */
+  compactionOf(topicId: number): Readonly<CompactionRules> | undefined {
+    return this.#compacted.get(topicId)
   }
 
   /** Somebody asks for all below `before` to be deleted. */
@@ -48,7 +69,9 @@ export class RetentionModel {
 
   /** Anything of the log may have been let go by now. */
   isTouched(log: string): boolean {
-    const kept = this.#kept.get(Number(log.split('/')[0]))
+    const topicId = Number(log.split('/')[0])
+    if (this.#compacted.has(topicId)) return true
+    const kept = this.#kept.get(topicId)
     return (
       this.#requested.has(log) || (kept !== undefined && Math.min(kept.ms, kept.bytes) < Infinity)
     )

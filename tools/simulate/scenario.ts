@@ -1,5 +1,5 @@
 /** The shape of one seed's world: small sizes, so that everything rare happens often. */
-import type { StorageOptions, TopicSettings } from '@millrace/core'
+import type { Durability, StorageOptions, TopicSettings } from '@millrace/core'
 import type { DiskLatency, SeededRandom } from '@millrace/testing'
 
 export interface Scenario {
@@ -35,6 +35,7 @@ const storageOf = (random: SeededRandom): Partial<StorageOptions> => ({
   producerExpiryMs: random.pick([DAY_MS, DAY_MS, DAY_MS, DAY_MS, DAY_MS, 40, 200]),
   producersMax: random.pick([10_000, 10_000, 10_000, 10_000, 10_000, 10_000, 2]),
   retentionCheckMs: random.pick([4, 15, 60, 60_000]),
+  compactionKeyBytesMax: random.pick([1, 300, 1_000_000]),
   compactionBytesPerSecond: 32 * 1024 * 1024,
   compactionKeyBytesMax: 64 * 1024 * 1024,
 })
@@ -60,12 +61,28 @@ export const createScenario = (random: SeededRandom): Scenario => ({
   pauseUs: random.pick([100, 400, 1500]),
 })
 
-type RetentionSettings = Partial<Pick<TopicSettings, 'retentionMs' | 'retentionBytes'>>
+type RetentionSettings = Partial<
+  Pick<
+    TopicSettings,
+    'retentionMs' | 'retentionBytes' | 'cleanupPolicy' | 'compactionLagMs' | 'tombstoneMs'
+  >
+>
 
 /** Short enough for a simulated life, or not at all. */
-export const retentionSettings = (random: SeededRandom): RetentionSettings => ({
+export const retentionSettings = (
+  random: SeededRandom,
+  durability: Durability,
+): RetentionSettings => ({
   retentionMs: random.pick([-1, -1, 5, 30, 100, 3_000_000]),
   retentionBytes: random.pick([-1, -1, 0, 10_000, 60_000]),
+  // Only what is synced is compacted.
+  ...(random.chance(0.3) && durability === 'persisted' ? compactionSettings(random) : {}),
+})
+
+const compactionSettings = (random: SeededRandom): RetentionSettings => ({
+  cleanupPolicy: random.pick(['compact', 'compact', 'compact', 'compact,delete']),
+  compactionLagMs: random.pick([0, 0, 20, 3_000_000]),
+  tombstoneMs: random.pick([0, 10, 3_000_000, 3_000_000]),
 })
 
 /** Settings of a new topic. A batch may be a quarter of a segment. */
@@ -76,13 +93,15 @@ export const createSettings = (
   'durability' | 'segmentBytes' | 'segmentMs' | 'timestampType' | 'batchBytesMax'
 > &
   RetentionSettings => {
+  const durability = random.chance(0.75) ? 'persisted' : 'memory'
   const segmentBytes = random.pick([8, 16, 64, 128, 256]) * KIB
   return {
-    durability: random.chance(0.75) ? 'persisted' : 'memory',
+    durability,
     segmentBytes,
     segmentMs: random.pick([1000, 3_600_000]),
     timestampType: random.chance(0.8) ? 'create' : 'append',
     batchBytesMax: segmentBytes / 4,
-    ...(random.chance(0.35) ? retentionSettings(random) : {}),
+    ...(random.chance(0.35) ? retentionSettings(random, durability) : {}),
+    ...(random.chance(0.25) && durability === 'persisted' ? compactionSettings(random) : {}),
   }
 }

@@ -4,6 +4,7 @@ import { type HistoryAppend, type OffsetRange, InvariantViolation } from '@millr
 import type { Life } from './life.ts'
 import { type TopicChange, type TopicState, readTopics } from './metadata-model.ts'
 import { NAMESPACES, callerOf, logName } from './names.ts'
+import { checkCompaction } from './compaction-check.ts'
 import { type FoundBatch, firstRecordAt } from './payload.ts'
 import { checkRead } from './read-check.ts'
 
@@ -107,10 +108,31 @@ export class Verification {
     const isDamaged = simulation.damage.isDamaged(topic.id, partition)
     if (!isDamaged) simulation.history.seeEarliest(log, read.earliestOffset)
     const mayBeRemoved = (append: HistoryAppend): boolean => this.#noteRemoved(append)
-    simulation.history.checkContent(log, { ...read, excused, mayBeRemoved })
+    const isCompacted = simulation.retention.compactionOf(topic.id) !== undefined
+    simulation.history.checkContent(log, { ...read, excused, mayBeRemoved, isCompacted })
+    if (!isDamaged) this.#checkCompaction(topic, log, read)
     if (!isDamaged) this.#checkEpochs(log, read.batches)
     await this.#checkOffsets(topic, partition, read)
     return true
+  }
+
+  #checkCompaction({ id, settings }: TopicState, log: string, read: FullRead): void {
+    const { retention, history, coverage, world } = this.#life.simulation
+    retention.noteWall(world.clock.now())
+    const rules = retention.compactionOf(id)
+    const { batches, earliestOffset } = read
+    const covers = batches.filter(({ recordCount }) => recordCount === 0)
+    coverage.add('empty batch', covers.length)
+    if (rules === undefined && covers.length > 0)
+      throw new InvariantViolation('CMP', `${log}: records are gone from a log that keeps all`)
+    if (rules === undefined) return
+    const tally = { compacted: 0, tombstones: 0 }
+    const appends = history.appendsOf(log)
+    const { latestWallMs } = retention
+    checkCompaction({ log, batches, earliestOffset, appends, rules, latestWallMs }, tally)
+    if (settings.durability === 'memory') return
+    coverage.add('compacted record', tally.compacted)
+    coverage.add('removed tombstone', tally.tombstones)
   }
 
   #noteRemoved(append: HistoryAppend): boolean {
@@ -290,6 +312,7 @@ export class Verification {
     at: 'earliest' | 'latest' | { timestamp: number },
     wanted: { readonly offset: number; readonly timestamp?: number },
   ): Promise<void> {
+    const { simulation } = this.#life
     const request = { topic: topic.topic, partitions: [partition], at }
     const asking = this.#life.broker.listOffsets(callerOf(topic.namespace), request)
     const [answer] = await this.#life.call('list offsets', asking)
@@ -297,6 +320,8 @@ export class Verification {
     if (answer?.offset === wanted.offset && answer.timestamp === timestamp) return
     // Records went away while it was asked.
     if (this.#describe(topic, partition).earliest !== earliest) return
+    const isCompacted = simulation.retention.compactionOf(topic.id) !== undefined
+    if (isCompacted && (answer?.offset ?? -1) > wanted.offset) return
     throw new InvariantViolation(
       'I6',
       `${logName(topic.id, partition)}: ${JSON.stringify(at)} gives ${answer?.offset} (${answer?.timestamp}), not ${wanted.offset} (${wanted.timestamp})`,

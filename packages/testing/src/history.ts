@@ -31,12 +31,23 @@ export interface AppendInput {
    */
   readonly isOffsetPromised?: boolean
   readonly byteLength?: number
+  /** For a log of keys, of which older records may go while the rest of their batch stays. */
+  readonly records?: readonly KeyedRecord[]
   /** The latest timestamp of its records; unknown when the broker sets it. */
   readonly timestamp?: number
 }
 
+/** A record that another of the same key makes obsolete. */
+export interface KeyedRecord {
+  readonly key: number
+  readonly hash: number
+  readonly isTombstone: boolean
+}
+
 export interface HistoryAppend extends AppendInput {
   readonly state: AppendState
+  readonly isBeforeCrash: boolean
+  readonly isRemoved: boolean
   /** Known once acknowledged or read. */
   readonly baseOffset: number | undefined
 }
@@ -57,6 +68,15 @@ export interface ObservedBatch {
   readonly producer: number
   readonly sequence: number
   readonly hash: number
+  /** 0 for a batch that only covers offsets whose records are gone. */
+  readonly recordCount: number
+  /** Of a log of keys: the records that are left. */
+  readonly records?: readonly ObservedRecord[]
+}
+
+export interface ObservedRecord {
+  readonly offset: number
+  readonly hash: number
 }
 
 export interface OffsetRange {
@@ -73,6 +93,8 @@ export interface LogContent {
   readonly excused: readonly OffsetRange[]
   /** Whether the log may have let go of an append that lies below its earliest offset. */
   readonly mayBeRemoved?: (append: HistoryAppend) => boolean
+  /** Records of keys may be gone: who asks looks after them. Default false. */
+  readonly isCompacted?: boolean
 }
 
 /** A rule was broken. `invariant` is its name in RELIABILITY 3. */
@@ -98,6 +120,17 @@ interface LogHistory {
 }
 
 const identity = (producer: number, sequence: number): string => `${producer}/${sequence}`
+
+/** The batch holds what was sent, or a part of it in order. */
+const isPartOf = ({ records, baseOffset }: ObservedBatch, append: Append): boolean => {
+  if (records === undefined || append.records === undefined) return false
+  let last = baseOffset - 1
+  for (const { offset, hash } of records) {
+    if (offset <= last || append.records[offset - baseOffset]?.hash !== hash) return false
+    last = offset
+  }
+  return true
+}
 
 const isWithin = (append: Append, ranges: readonly OffsetRange[]): boolean =>
   ranges.some(
@@ -182,8 +215,9 @@ export class History {
         `${logName} offset ${batch.baseOffset} was read above the high watermark ${highWatermark}`,
       )
     }
+    if (batch.recordCount === 0) return
     const append = log.appends.get(identity(batch.producer, batch.sequence))
-    if (append === undefined || append.hash !== batch.hash) {
+    if (append === undefined || (append.hash !== batch.hash && !isPartOf(batch, append))) {
       throw new InvariantViolation(
         'I2',
         `${logName} offset ${batch.baseOffset} holds what nobody sent (producer ${batch.producer}, sequence ${batch.sequence})`,
@@ -243,9 +277,6 @@ export class History {
     let next = content.earliestOffset
     for (const batch of content.batches) {
       this.observe(logName, batch, content.highWatermark)
-      const append = this.#log(logName).appends.get(
-        identity(batch.producer, batch.sequence),
-      ) as Append
       if (batch.nextOffset <= next && batch !== content.batches[0]) {
         throw new InvariantViolation(
           'I6',
@@ -253,6 +284,10 @@ export class History {
         )
       }
       next = batch.nextOffset
+      if (batch.recordCount === 0) continue
+      const append = this.#log(logName).appends.get(
+        identity(batch.producer, batch.sequence),
+      ) as Append
       if (present.has(append))
         throw new InvariantViolation('I5', `${this.#describe(append)} is there twice`)
       present.add(append)
@@ -286,10 +321,22 @@ export class History {
         append.state = 'unknown'
         continue
       }
+      if (content.isCompacted === true && append.records !== undefined) continue
       throw new InvariantViolation(
         'I1',
         `${this.#describe(append)} was acknowledged at ${append.baseOffset} and is not there (earliest ${content.earliestOffset}, high watermark ${content.highWatermark})`,
       )
+    }
+  }
+
+  /** Whatever was removed may be there again: what said so was damaged. */
+  forgiveRemovals(): void {
+    for (const log of this.#logs.values()) {
+      log.earliestOffset = 0
+      for (const append of log.appends.values()) {
+        if (append.isRemoved) append.state = 'unknown'
+        append.isRemoved = false
+      }
     }
   }
 

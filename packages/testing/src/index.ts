@@ -15,8 +15,10 @@ export type {
   AppendInput,
   AppendState,
   HistoryAppend,
+  KeyedRecord,
   LogContent,
   ObservedBatch,
+  ObservedRecord,
   OffsetRange,
 } from './history.ts'
 export { startBroker } from './broker-process.ts'

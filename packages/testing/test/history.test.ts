@@ -21,6 +21,7 @@ const batch = (
   producer: 1,
   sequence,
   hash: 100 + sequence,
+  recordCount: 2,
   ...more,
 })
 
@@ -202,5 +203,36 @@ describe('History', () => {
     expect(lost.state).toBe('acknowledged')
     const twice = content([batch(0, 0), batch(1, 2), batch(1, 4)])
     expect(invariantOf(() => history.checkContent('t/0', twice))).toBe('I5')
+  })
+
+  it('lets go of what may be removed, and never sees it again', () => {
+    const history = withTwo()
+    const mayBeRemoved = (): boolean => true
+    history.checkContent('t/0', content([batch(1, 2)], { earliestOffset: 2, mayBeRemoved }))
+    expect(invariantOf(() => history.observe('t/0', batch(0, 0), 100))).toBe('RET')
+    history.forgiveRemovals()
+    history.observe('t/0', batch(0, 0), 100)
+    const kept = content([batch(1, 2)], { earliestOffset: 2, mayBeRemoved: () => false })
+    expect(invariantOf(() => withTwo().checkContent('t/0', kept))).toBe('I1')
+  })
+
+  it('knows where a log begins, and that it never begins earlier', () => {
+    const history = withTwo()
+    history.seeEarliest('t/0', 2)
+    expect(invariantOf(() => history.seeEarliest('t/0', 1))).toBe('RET')
+  })
+
+  it('takes a part of a batch for it where its records have keys, and nothing else', () => {
+    const history = new History()
+    const records = [7, 8].map((hash) => ({ key: 1, hash, isTombstone: false }))
+    history.acknowledge(history.invoke(input(0, { records })), 0, 2)
+    const part = (offset: number, hash: number): ObservedBatch =>
+      batch(0, 0, { hash: 1, recordCount: 1, records: [{ offset, hash }] })
+    history.observe('t/0', part(1, 8), 100)
+    for (const wrong of [part(0, 8), part(1, 7), part(2, 8)])
+      expect(invariantOf(() => history.observe('t/0', wrong, 100))).toBe('I2')
+    const covered = batch(0, 0, { hash: 1, recordCount: 0, producer: 0xffff_ffff })
+    history.checkContent('t/0', content([covered], { isCompacted: true }))
+    expect(invariantOf(() => history.checkContent('t/0', content([covered])))).toBe('I1')
   })
 })

@@ -99,7 +99,7 @@ export class Administrator {
       ...(random.chance(0.5)
         ? { segmentBytes: 4 * before.settings.batchBytesMax * random.pick([1, 2]) }
         : {}),
-      ...(random.chance(0.4) ? retentionSettings(random) : {}),
+      ...(random.chance(0.4) ? retentionSettings(random, before.settings.durability) : {}),
     }
     simulation.retention.noteSettings(before.id, { ...before.settings, ...settings })
     const after = {

@@ -21,7 +21,7 @@ import {
 import type { Life } from '../life.ts'
 import type { TopicState } from '../metadata-model.ts'
 import { callerOf, logName } from '../names.ts'
-import { type BatchStamp, type PlannedBatch, buildBatch, timeOf } from '../payload.ts'
+import { type BatchStamp, type PlannedBatch, buildBatch, isKeyed, timeOf } from '../payload.ts'
 import { codeOf } from '../read-check.ts'
 import { openHandle } from './handles.ts'
 
@@ -258,6 +258,7 @@ export class IdempotentProducer {
       recordCount,
       valueBytes: random.below(VALUE_BYTES_MAX),
       timestamp,
+      isKeyed: isKeyed(topic),
       stamp: { producerId, producerEpoch: epoch, baseSequence: 0, ...changed },
     })
     const input = {
@@ -269,6 +270,7 @@ export class IdempotentProducer {
       durability: topic.settings.durability,
       byteLength: batch.bytes.length,
       ...timeOf(topic, { timestamp, recordCount }),
+      ...(batch.records === undefined ? {} : { records: batch.records }),
     }
     return { batch, append: simulation.history.invoke(input), recordCount }
   }

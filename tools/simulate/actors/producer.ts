@@ -5,7 +5,7 @@ import type { HistoryAppend } from '@millrace/testing'
 import type { Life } from '../life.ts'
 import type { TopicState } from '../metadata-model.ts'
 import { callerOf, logName } from '../names.ts'
-import { type BatchPlan, buildBatch, timeOf } from '../payload.ts'
+import { type BatchPlan, buildBatch, isKeyed, timeOf } from '../payload.ts'
 import { openHandle } from './handles.ts'
 
 interface InFlight {
@@ -110,7 +110,7 @@ export class Producer {
       isProbe || !random.chance(0.03) ? 'none' : random.pick(['damaged', 'too large'] as const)
     const log = logName(topic.id, partition)
     const plan = this.#plan(topic, partition, flaw, isProbe)
-    const { bytes, hash } = buildBatch(plan)
+    const { bytes, hash, records } = buildBatch(plan)
     const wanted = isProbe || random.chance(0.93) ? 'topic' : 'memory'
     const isOwned = random.chance(0.5)
     const durability = wanted === 'topic' ? topic.settings.durability : 'memory'
@@ -127,6 +127,7 @@ export class Producer {
       isOffsetPromised,
       byteLength: bytes.length,
       ...timeOf(topic, plan),
+      ...(records === undefined ? {} : { records }),
     })
     const operation = {
       sequence: this.#submitted++,
@@ -158,8 +159,8 @@ export class Producer {
     const { recordCountMax, valueBytesMax } = simulation.scenario
     const bytesMax = topic.settings.batchBytesMax
     const recordCount = isProbe ? 1 : random.between(1, recordCountMax)
-    // A record takes up to 44 bytes beside its value, a header 61.
-    const room = Math.max(0, Math.floor((bytesMax - 61) / recordCount) - 44)
+    // A record takes up to 70 bytes beside its value, a header 61.
+    const room = Math.max(0, Math.floor((bytesMax - 61) / recordCount) - 70)
     const small = random.below(Math.min(room, valueBytesMax) + 1)
     const size = random.chance(0.15) && !isProbe ? random.below(room + 1) : small
     return {
@@ -170,6 +171,8 @@ export class Producer {
       recordCount,
       valueBytes: flaw === 'too large' ? bytesMax : size,
       timestamp: simulation.world.clock.now(),
+      // A tombstone is never too large.
+      isKeyed: flaw !== 'too large' && isKeyed(topic),
     }
   }
 

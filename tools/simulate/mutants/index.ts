@@ -16,6 +16,14 @@ import { refusedBatchRemembered } from './refused-batch-remembered.ts'
 import { producerSnapshotAhead } from './producer-snapshot-ahead.ts'
 import { gapAccepted } from './gap-accepted.ts'
 import { producersForgottenAtCrash } from './producers-forgotten-at-crash.ts'
+import { removalNotInJournal } from './removal-not-in-journal.ts'
+import { removalFreesUnderLease } from './removal-frees-under-lease.ts'
+import { retentionIgnoresSize } from './retention-ignores-size.ts'
+import { compactionDropsLast } from './compaction-drops-last.ts'
+import { compactionSwapsUnsynced } from './compaction-swaps-unsynced.ts'
+import { compactionIgnoresCheckpoints } from './compaction-ignores-checkpoints.ts'
+import { tombstonesGoAtOnce } from './tombstones-go-at-once.ts'
+import { compactionWithoutLag } from './compaction-without-lag.ts'
 import type { Mutant } from './mutant.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -36,4 +44,12 @@ export const mutants: readonly Mutant[] = [
   producerSnapshotAhead,
   gapAccepted,
   producersForgottenAtCrash,
+  removalNotInJournal,
+  removalFreesUnderLease,
+  retentionIgnoresSize,
+  compactionDropsLast,
+  compactionSwapsUnsynced,
+  compactionIgnoresCheckpoints,
+  tombstonesGoAtOnce,
+  compactionWithoutLag,
 ]
