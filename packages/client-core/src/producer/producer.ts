@@ -264,7 +264,7 @@ export class Producer<T> implements AccumulatorListener, SessionListener {
     if (!mustPark) return accumulator.append(fields, waiter)
     this.#parking.add(fields, waiter, this.#session.platform.monotonicMs())
     this.#openIfNeeded()
-    if (!accumulator.isSendable) this.#watchExpiry()
+    if (this.#session.live === undefined) this.#watchExpiry()
   }
 
   #appendParked(fields: MessageFields<T>, waiter: ParkedWaiter | undefined): void {
@@ -376,6 +376,8 @@ export class Producer<T> implements AccumulatorListener, SessionListener {
   #expire(): void {
     this.#cancelExpiry = undefined
     const { deliveryTimeoutMs } = this.#options
+    // An answer is on its way, and has a time-out of its own.
+    if (this.#isOpening) return this.#watchExpiry()
     const nowMs = this.#session.platform.monotonicMs()
     let earliestMs = Math.min(this.#accumulator.expire(nowMs), nowMs + deliveryTimeoutMs)
     for (;;) {
