@@ -53,6 +53,7 @@ export const createBrokerIdentity = async (
   const iterations = values['auth.scramIterations']
   const queue = new ScryptQueue(SCRYPT_RUNNING_COUNT_MAX, SCRYPT_WAITING_COUNT_MAX)
   const passwords = new Passwords({ queue, randomBytes, scramIterations: iterations })
+  const standInKey = identity.secret(randomBytes(KEY_BYTES).toString('base64'))
   await makeFirstAdministrator(values, broker, passwords, log)
   const isRequired = (): boolean => policy.isRequired(identity)
   if (!policy.isLoopbackOnly && identity.userCount === 0 && policy.tokenKeys === undefined)
@@ -60,8 +61,6 @@ export const createBrokerIdentity = async (
   const throttle = new LoginThrottle(clock)
   const desk = new LoginDesk({ identity, throttle, log, onFailed: onLoginFailed })
   const verified = new VerifiedLogins(clock, randomBytes(KEY_BYTES))
-  const makeKey = (): string => randomBytes(KEY_BYTES).toString('base64')
-  const standInKey = isRequired() ? await identity.secret(makeKey) : makeKey()
   const authenticator = new BrokerAuthenticator({
     isRequired,
     allowsPlaintext: values['auth.plaintext'],

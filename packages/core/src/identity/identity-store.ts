@@ -45,6 +45,7 @@ export class IdentityStore {
   /** By user, then by key. */
   readonly #permissions = new Map<string, Map<string, GrantMatcher>>()
   #revision = 1
+  #offeredSecret: string | undefined
 
   /** Throws when the metadata holds what this version does not understand: better closed than open. */
   constructor(storage: IdentityStorage, clock: Clock) {
@@ -161,15 +162,15 @@ export class IdentityStore {
     })
   }
 
-  /** A text that is made once and stays, for what must look the same after a restart. */
-  secret(make: () => string): Promise<string> {
-    return this.#storage.change(async (commit) => {
-      const known = this.#storage.get(SECRET) as { text: string } | undefined
-      if (known !== undefined) return known.text
-      const text = make()
-      await commit(new Map([[SECRET, { text }]]))
-      return text
-    })
+  /**
+   * A text for what must look the same after a restart: the stored one, or the one offered, which is
+   * then stored with the next user. Without users there is nothing that it could hide.
+   */
+  secret(offered: string): string {
+    const known = this.#storage.get(SECRET) as { text: string } | undefined
+    if (known !== undefined) return known.text
+    this.#offeredSecret ??= offered
+    return this.#offeredSecret
   }
 
   #checkChange(change: UserChange, before: User | undefined): void {
@@ -212,7 +213,10 @@ export class IdentityStore {
     }
     const highest = Math.max(0, ...this.users().map(({ id }) => id))
     const id = Math.max(nextUserId, highest + 1)
-    return { id, changes: new Map([[IDS, { nextUserId: id + 1 }]]) }
+    const changes = new Map<string, object | null>([[IDS, { nextUserId: id + 1 }]])
+    const text = this.#offeredSecret
+    if (text !== undefined && this.#storage.get(SECRET) === undefined) changes.set(SECRET, { text })
+    return { id, changes }
   }
 
   #checkHolder(user: string): void {

@@ -78,9 +78,9 @@ export class Identity {
     return this.#store.findUserOfCertificate(names)
   }
 
-  /** For authenticators: a text made once, kept with the users and shown to nobody. */
-  secret(make: () => string): Promise<string> {
-    return this.#store.secret(make)
+  /** For authenticators: the text kept with the users and shown to nobody, or the one offered. */
+  secret(offered: string): string {
+    return this.#store.secret(offered)
   }
 
   /** Throws ERR_NOT_AUTHORIZED. For what callers of the engine want to do beside its calls. */

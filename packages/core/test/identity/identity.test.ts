@@ -133,6 +133,17 @@ describe('decisions', () => {
   })
 })
 
+it('keeps a secret from the first user on', async () => {
+  const storage = volatileIdentityStorage()
+  const first = newIdentity(storage)
+  expect(first.secret('one')).toBe('one')
+  expect(first.secret('two')).toBe('one')
+  expect(newIdentity(storage).secret('three')).toBe('three')
+  await withAdministrator(first)
+  expect(first.secret('four')).toBe('one')
+  expect(newIdentity(storage).secret('five')).toBe('one')
+})
+
 describe('users and permissions', () => {
   it('are there again after a restart, ids and revisions too', async () => {
     const storage = volatileIdentityStorage()
