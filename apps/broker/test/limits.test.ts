@@ -257,6 +257,10 @@ describe('docs/operations.md', () => {
     ['a name', `${NAME_BYTES_MAX} bytes`],
     ['headers of an HTTP request', `${limits.HTTP_HEADER_BYTES_MAX / 1024} KiB`],
     ['URL of an HTTP request', limits.HTTP_URL_CHARACTERS_MAX.toLocaleString('en')],
+    ['TLS handshake', `${limits.TLS_HANDSHAKE_MS_MAX / 1_000} s`],
+    ['message of a WebSocket', `${limits.WEBSOCKET_MESSAGE_BYTES_MAX / 2 ** 20} MiB`],
+    ['fragments of a message', limits.WEBSOCKET_FRAGMENTS_MAX.toLocaleString('en')],
+    ['pings and pongs of a WebSocket, a second', `${limits.WEBSOCKET_CONTROLS_PER_SECOND_MAX}`],
   ])('says of %s that it is %s', (name, value) => {
     expect(rows.find((row) => row.name === name)?.value).toBe(value)
   })
