@@ -267,7 +267,7 @@ describe('docs/operations.md', () => {
 
   it('leaves no fixed value unchecked but the partitions, which core checks', () => {
     const fixed = rows.filter(({ setting }) => setting === '').map(({ name }) => name)
-    expect(fixed.length).toBe(13)
+    expect(fixed.length).toBe(17)
     expect(fixed).toContain('partitions of a topic')
   })
 })
