@@ -8,20 +8,23 @@
  *   +------------+--------+-------- … --+
  * ```
  * A request that lies whole in a chunk is handed on where it lies; one that spans chunks is put
- * together in a buffer of its own, which is then given away. The size is checked before anything is
- * kept for it, and memory grows with what has come, not with what was claimed.
+ * together in a buffer of the pool, or in one of its own that is then given away. The size is checked
+ * before anything is kept for it, and memory grows with what has come, not with what was claimed.
  */
 import { BrokerError, readInt16, readInt32 } from '@millrace/codec'
-import { ASSEMBLY_BYTES_MIN, CONTROL_FRAME_BYTES_MAX } from './limits.ts'
+import type { FramePool } from './frame-pool.ts'
+import { ASSEMBLY_BYTES_MIN, CONTROL_FRAME_BYTES_MAX, POOLED_FRAME_BYTES } from './limits.ts'
 import { PRODUCE_KEY } from './schema/apis/produce.ts'
 
 const SIZE_BYTES = 4
 /** Size and API key: what it takes to know whether a large request may be that large. */
 const HEAD_BYTES = 6
+const GROWTH = 4
 const NOTHING = new Uint8Array(0)
 
 export interface FrameDecoderOptions {
   readonly bytesMax: number
+  readonly pool: FramePool
   /** `bytes[from..to)` without the size. Owned: nobody else has the buffer. */
   onFrame(bytes: Uint8Array, from: number, to: number, isOwned: boolean): void
 }
@@ -108,19 +111,28 @@ export class FrameDecoder {
     const frame = this.#frame
     this.#frame = NOTHING
     this.#filled = 0
-    this.#options.onFrame(frame, SIZE_BYTES, totalBytes, true)
+    const isPooled = frame.length === POOLED_FRAME_BYTES
+    this.#options.onFrame(frame, SIZE_BYTES, totalBytes, !isPooled)
+    if (isPooled) this.#options.pool.give(frame)
   }
 
   #fill(bytes: Uint8Array, wanted: number): void {
     const filled = this.#filled + bytes.length
     if (filled > this.#frame.length) {
-      const doubled = Math.max(filled, this.#frame.length * 2, ASSEMBLY_BYTES_MIN)
-      const grown = new Uint8Array(Math.min(wanted, doubled))
+      const grown = this.#grow(filled, wanted)
       grown.set(this.#frame.subarray(0, this.#filled))
       this.#frame = grown
     }
     this.#frame.set(bytes, this.#filled)
     this.#filled = filled
+  }
+
+  /** A small buffer first: who sends only the beginning of a request shall not hold a large one. */
+  #grow(filled: number, wanted: number): Uint8Array {
+    if (filled <= ASSEMBLY_BYTES_MIN) return new Uint8Array(Math.min(wanted, ASSEMBLY_BYTES_MIN))
+    if (wanted <= POOLED_FRAME_BYTES) return this.#options.pool.take()
+    const larger = Math.max(filled, this.#frame.length * GROWTH)
+    return Buffer.allocUnsafeSlow(Math.min(wanted, larger))
   }
 
   /** The smallest request is its API key and its version, so the key may be looked at. */
@@ -134,6 +146,15 @@ export class FrameDecoder {
       throw new BrokerError('ERR_FRAME_TOO_LARGE', [size, bytesMax])
     }
     return size
+  }
+
+  /** Nothing comes any more: gives back what is held. */
+  close(): void {
+    this.#isSuspended = true
+    this.#options.pool.give(this.#frame)
+    this.#frame = NOTHING
+    this.#filled = 0
+    this.#rest = NOTHING
   }
 
   #keep(bytes: Uint8Array): void {

@@ -1,12 +1,14 @@
 /** The Kafka protocol as a `Gateway` of core's contract. */
 import { type BrokerError, isBrokerError } from '@millrace/codec'
 import type { Connection, Gateway, Services, Session, StrangerPass } from '@millrace/core'
+import { FramePool } from './frame-pool.ts'
 import { KafkaSession } from './kafka-session.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
 
 export class KafkaGateway implements Gateway {
   readonly name = 'kafka'
   readonly #settings: KafkaSettings
+  readonly #frames = new FramePool()
   readonly #sessions = new Set<KafkaSession>()
   #services: Services | undefined
   #onEmpty: (() => void) | undefined
@@ -28,6 +30,7 @@ export class KafkaGateway implements Gateway {
     const session = new KafkaSession(connection, {
       services,
       settings: this.#settings,
+      frames: this.#frames,
       pass,
       onClosed: (closed) => this.#forget(closed),
     })

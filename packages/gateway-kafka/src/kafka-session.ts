@@ -18,6 +18,7 @@ import type {
 import { type Answer, AnswerQueue } from './answer-queue.ts'
 import { Authentication } from './authentication.ts'
 import { FrameDecoder } from './frame-decoder.ts'
+import type { FramePool } from './frame-pool.ts'
 import { handleFrame } from './handle-frame.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
 import {
@@ -34,6 +35,8 @@ import { Suspension } from './suspension.ts'
 export interface SessionSurroundings {
   readonly services: Services
   readonly settings: KafkaSettings
+  /** Buffers of requests that span reads, shared by all connections. */
+  readonly frames: FramePool
   /** Counts the peer among those that nobody knows. */
   readonly pass: StrangerPass | undefined
   readonly onClosed: (session: KafkaSession) => void
@@ -74,6 +77,7 @@ export class KafkaSession implements Session {
     this.#surroundings = surroundings
     this.#decoder = new FrameDecoder({
       bytesMax: HANDSHAKE_FRAME_BYTES_MAX,
+      pool: surroundings.frames,
       onFrame: (bytes, from, to, isOwned) => handleFrame(this, bytes, from, to, isOwned),
     })
     this.#open = undefined
@@ -359,7 +363,7 @@ export class KafkaSession implements Session {
   #release(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#decoder.suspend()
+    this.#decoder.close()
     this.#handshakeTimer?.cancel()
     this.#progressTimer?.cancel()
     this.#expiryTimer?.cancel()

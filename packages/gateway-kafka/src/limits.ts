@@ -7,8 +7,12 @@ export const REQUEST_HEAD_BYTES_MAX = 64 * 1024
 /** The protocol's own bound: classic strings have a signed 16-bit length. */
 export const STRING_BYTES_MAX = 32_767
 
-/** Memory for a request grows with what has come, in steps of at least this. */
-export const ASSEMBLY_BYTES_MIN = 16 * 1024
+/** A request that spans reads begins in a buffer of at most this. */
+export const ASSEMBLY_BYTES_MIN = 64 * 1024
+/** One that is larger goes on in a pooled buffer of this size: a megabyte of records and its head. */
+export const POOLED_FRAME_BYTES = 1024 * 1024 + 128 * 1024
+/** Pooled buffers kept for the next request: 36 MiB. */
+export const FREE_FRAMES_COUNT_MAX = 32
 /** A peer that has begun a request sends at least so much of it … */
 export const PROGRESS_BYTES_MIN = 1_024
 /** … every so often, or is cut off. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
+import { FramePool } from '../src/frame-pool.ts'
 import { FrameDecoder } from '../src/frame-decoder.ts'
-import { ASSEMBLY_BYTES_MIN, CONTROL_FRAME_BYTES_MAX } from '../src/limits.ts'
+import { ASSEMBLY_BYTES_MIN, CONTROL_FRAME_BYTES_MAX, POOLED_FRAME_BYTES } from '../src/limits.ts'
 
 const BYTES_MAX = 4 * 1024 * 1024
 
@@ -22,6 +23,7 @@ const collect = () => {
   const frames: { bytes: Buffer; isOwned: boolean }[] = []
   const decoder = new FrameDecoder({
     bytesMax: BYTES_MAX,
+    pool: new FramePool(),
     onFrame: (bytes, from, to, isOwned) => {
       frames.push({ bytes: Buffer.from(bytes.slice(from, to)), isOwned })
     },
@@ -40,7 +42,7 @@ it('hands on a whole frame where it lies, and owns one that it put together', ()
 })
 
 it('finds the same frames however the bytes are cut', () => {
-  const lengths = fc.array(fc.integer({ min: 2, max: 40_000 }), { minLength: 1, maxLength: 6 })
+  const lengths = fc.array(fc.integer({ min: 2, max: 200_000 }), { minLength: 1, maxLength: 6 })
   const cuts = fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 50 })
   fc.assert(
     fc.property(lengths, cuts, (all, sizes) => {
@@ -78,10 +80,30 @@ it('holds memory for what has come, not for what was claimed', () => {
   expect(decoder.heldBytes).toBeLessThanOrEqual(ASSEMBLY_BYTES_MIN)
 })
 
+it('uses a buffer again once its request was handled, and one too large never', () => {
+  const pool = new FramePool()
+  const owned: boolean[] = []
+  const onFrame = (_bytes: Uint8Array, _from: number, _to: number, isOwned: boolean): void =>
+    void owned.push(isOwned)
+  const decoder = new FrameDecoder({ bytesMax: BYTES_MAX, pool, onFrame })
+  for (const length of [POOLED_FRAME_BYTES - 4, POOLED_FRAME_BYTES - 3]) {
+    const frame = frameOf(0, length)
+    decoder.push(frame.subarray(0, 100_000))
+    decoder.push(frame.subarray(100_000))
+    expect(pool.freeCount).toBe(1)
+  }
+  expect(owned).toEqual([false, true])
+  decoder.push(frameOf(0, POOLED_FRAME_BYTES - 4).subarray(0, 100_000))
+  expect(pool.freeCount).toBe(0)
+  decoder.close()
+  expect(pool.freeCount).toBe(1)
+})
+
 it('hands on nothing while it is suspended, and the rest afterwards', () => {
   const numbers: number[] = []
   const decoder: FrameDecoder = new FrameDecoder({
     bytesMax: BYTES_MAX,
+    pool: new FramePool(),
     onFrame: (bytes, from) => {
       numbers.push(bytes[from + 1] ?? -1)
       decoder.suspend()

@@ -5,6 +5,7 @@ import { REQUEST_ELEMENTS_COUNT_MAX } from '../src/limits.ts'
 import { fetch } from '../src/schema/apis/fetch.ts'
 import { metadata } from '../src/schema/apis/metadata.ts'
 import { produce } from '../src/schema/apis/produce.ts'
+import { saslAuthenticate } from '../src/schema/apis/sasl.ts'
 import { servedApis } from '../src/served-apis.ts'
 import type { Api } from '../src/schema/api.ts'
 import { goldenClients } from './support/golden.ts'
@@ -199,4 +200,11 @@ it('lets a slow peer finish, and an idle one be', async () => {
   await idle.ask(metadata, 1, metadataOf(['orders']))
   world.timers.advance(3_600_000)
   expect(idle.isEnded).toBe(false)
+})
+
+it('keeps nothing of a request that it handles later in the buffer it came in', () => {
+  const body = new Uint8Array([0, 0, 0, 2, 1, 2])
+  const { authBytes } = versionOf(saslAuthenticate, 0).request.read(new MessageReader(body))
+  body.fill(0xdb)
+  expect([...authBytes]).toEqual([1, 2])
 })

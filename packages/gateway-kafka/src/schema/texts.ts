@@ -48,13 +48,15 @@ export const stringType: Type<string> = {
   compile: (layout) => compileString(layout, false) as ReturnType<Type<string>['compile']>,
 }
 
-const compileBytes = (layout: Layout, isNullable: boolean) => {
+const compileBytes = (layout: Layout, isNullable: boolean, isView: boolean) => {
   const length = bytesLength(layout)
   return {
     bytesMin: length.bytes,
     read: (reader: MessageReader): Uint8Array | null => {
       const count = checkLength(reader, length.read(reader), isNullable, 'byte string')
-      return count < 0 ? null : reader.bytes(count)
+      if (count < 0) return null
+      const view = reader.bytes(count)
+      return isView ? view : new Uint8Array(view)
     },
     write: (writer: MessageWriter, value: Uint8Array | ReadLease | null): void => {
       if (value === null) {
@@ -73,7 +75,8 @@ const compileBytes = (layout: Layout, isNullable: boolean) => {
 
 const bytesType: Type<Uint8Array> = {
   fallback: new Uint8Array(0),
-  compile: (layout) => compileBytes(layout, false) as ReturnType<Type<Uint8Array>['compile']>,
+  compile: (layout) =>
+    compileBytes(layout, false, false) as ReturnType<Type<Uint8Array>['compile']>,
 }
 
 /**
@@ -84,7 +87,7 @@ export type Records = Uint8Array | ReadLease | null
 
 const recordsType: Type<Records> = {
   fallback: null,
-  compile: (layout) => compileBytes(layout, true),
+  compile: (layout) => compileBytes(layout, true, true),
 }
 
 export const string = (options?: FieldOptions<string>): Field<string> =>
