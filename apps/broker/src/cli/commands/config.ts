@@ -1,4 +1,5 @@
 /** `millrace config check` and `millrace config show`. */
+import { readAuthPolicy } from '../../auth/auth-policy.ts'
 import { type Config, loadConfig } from '../../config/config.ts'
 import { configPaths, configTable } from '../../config/config-table.ts'
 import { formatConfigValue } from '../../config/config-values.ts'
@@ -19,6 +20,7 @@ export const checkConfig = async (options: Record<string, string>): Promise<void
   // What only shows when settings are seen together.
   tlsSettingsOf(values)
   createOriginRules(values['websocket.origins'])
+  await readAuthPolicy(values)
   const set = [...settings.values()].filter(({ source }) => source !== 'default').length
   process.stdout.write(`the configuration is good: ${set} of ${settings.size} settings are set\n`)
 }
