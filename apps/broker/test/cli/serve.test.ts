@@ -179,6 +179,17 @@ it('says what helps when it cannot have its directory', async () => {
   expect(stderr).toMatch(/^error: ENOTDIR.*\nnext: {2}choose a path that is a directory/)
 })
 
+it('goes on after SIGHUP, also when there is nothing to reload', async () => {
+  const { child, result, ready } = await serve('start')
+  let text = ''
+  child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  child.kill('SIGHUP')
+  while (!text.includes('broker.reload')) await new Promise((resolve) => setImmediate(resolve))
+  expect((await fetch(`http://127.0.0.1:${ready.http}/readyz`)).status).toBe(200)
+  child.kill('SIGTERM')
+  expect((await result).code).toBe(0)
+})
+
 it('checks settings that only make sense together', async () => {
   const env = { MILLRACE_TLS__KEY_FILE: '/k', MILLRACE_TLS__CLIENT_AUTH: 'required' }
   const tls = await run(['config', 'check'], { env })
