@@ -188,3 +188,93 @@ test(`${CUTS} connections broken anywhere lose nothing either`, async () => {
   await proxy.close()
   await broker.stop()
 })
+
+const STOPS = byDepth(4, 20)
+
+test(`${STOPS} stops in order lose nothing, and the client is told of each`, async () => {
+  const dataDir = scratch.next('data')
+  const proxy = await FaultProxy.listen({ budget: () => ({ up: Infinity, down: Infinity }) })
+  let broker: LaunchedBroker = await launchBroker({ dataDir })
+  proxy.forwardTo(broker.nativePort)
+  const load = await startLoad(proxy.url)
+  const statuses = new Set<string>()
+  load.client.on('status', ({ type }) => statuses.add(type))
+  for (let stop = 0; stop < STOPS; stop++) {
+    await pause(randomInt(50, 400))
+    const ending = await broker.stop()
+    expect({ code: ending.code, stderr: ending.stderr }).toEqual({ code: 0, stderr: '' })
+    broker = await launchBroker({ dataDir })
+    proxy.forwardTo(broker.nativePort)
+  }
+  await pause(200)
+  await load.stop()
+  await check(load, broker.url)
+  expect([...statuses].sort()).toEqual(['connected', 'connecting', 'going-away', 'reconnecting'])
+  report(`${load.ledger.sentCount} messages over ${STOPS} stops`)
+  await load.client.close()
+  await proxy.close()
+  await broker.stop()
+})
+
+test('what was deleted while a reader was away is a gap, and the reader is told', async () => {
+  const broker = await launchBroker({ dataDir: scratch.next('data') })
+  const proxy = await FaultProxy.listen({ budget: () => ({ up: Infinity, down: Infinity }) })
+  proxy.forwardTo(broker.nativePort)
+  const direct = await connect(broker.url)
+  await direct.admin.createTopic('short', { partitions: 1 })
+  const producer = direct.producer<string>('short', { codec: 'string' })
+  const reader = await connect(proxy.url, { reconnect })
+  const consumer = reader.consume<string>('short', { codec: 'string', from: 'start' })
+  const gaps: unknown[] = []
+  consumer.on('gap', ({ from, to, error }) => gaps.push([from, to, error.code]))
+  const iterator = consumer[Symbol.asyncIterator]()
+  for (const text of ['a', 'b']) await producer.send(text)
+  const seen = [(await iterator.next()).value?.payload, (await iterator.next()).value?.payload]
+  // Nobody answers the reader until it is all over.
+  proxy.forwardTo(1)
+  proxy.cutAll()
+  await eventually('the reader has noticed', () => !reader.isOpen)
+  for (const text of ['lost', 'lost too', 'c']) await producer.send(text)
+  expect(await direct.admin.deleteRecords('short', { 0: 4 })).toEqual([
+    { partition: 0, earliest: 4 },
+  ])
+  proxy.forwardTo(broker.nativePort)
+  seen.push((await iterator.next()).value?.payload)
+  expect(seen).toEqual(['a', 'b', 'c'])
+  expect(gaps).toEqual([[2, 4, 'ERR_OFFSET_OUT_OF_RANGE']])
+  await Promise.all([reader.close(), direct.close()])
+  await proxy.close()
+  await broker.stop()
+})
+
+test('a topic that was deleted and created again is not taken for the old one', async () => {
+  const broker = await launchBroker({ dataDir: scratch.next('data') })
+  const proxy = await FaultProxy.listen({ budget: () => ({ up: Infinity, down: Infinity }) })
+  proxy.forwardTo(broker.nativePort)
+  const direct = await connect(broker.url)
+  await direct.admin.createTopic('twice', { partitions: 1 })
+  const client = await connect(proxy.url, { reconnect })
+  const producer = client.producer<string>('twice', { codec: 'string' })
+  for (const text of ['a', 'b', 'c']) await producer.send(text)
+  const iterator = client
+    .consume<string>('twice', { codec: 'string', from: 3 })
+    [Symbol.asyncIterator]()
+  const reading = iterator.next().then(
+    () => 'a message',
+    ({ code }: { code: string }) => code,
+  )
+  await pause(50)
+  proxy.forwardTo(1)
+  proxy.cutAll()
+  await eventually('the client has noticed', () => !client.isOpen)
+  await direct.admin.deleteTopic('twice')
+  await direct.admin.createTopic('twice', { partitions: 1 })
+  for (let count = 0; count < 5; count++) await direct.producer<string>('twice').send(`${count}`)
+  const sending = producer.send('d')
+  proxy.forwardTo(broker.nativePort)
+  expect((await sending).offset).toBe(5)
+  expect(await reading).toBe('ERR_TOPIC_DELETED')
+  await Promise.all([client.close(), direct.close()])
+  await proxy.close()
+  await broker.stop()
+})
