@@ -5,11 +5,12 @@ import { brokerFact, kernelFact, megabytesPerSecond, rateFact, round } from '../
 import { interleave } from '../interleave.ts'
 import { cpuMsOf } from '../process-stat.ts'
 import type { Answer, Question, Row } from '../question.ts'
-import { spreadOf, sum } from '../statistics.ts'
-import type { Transferred } from '../tasks/copy-client.ts'
+import { spreadOf } from '../statistics.ts'
 import type { LibrdkafkaRun } from '../tasks/run-librdkafka.ts'
-import { type Backlog, type ReadableBacklog, prepareBacklog } from './backlog.ts'
+import type { Worker } from '../worker.ts'
+import { type Backlog, prepareBacklog } from './backlog.ts'
 import { brokerSecondsPerGigabyte, librdkafkaFact, runWithCosts } from './librdkafka-costs.ts'
+import { type BareRun, bareFacts } from './produce-duel.ts'
 
 const RECORD_BYTES = 1024
 const RECORD_COUNT = 1_000_000
@@ -44,15 +45,18 @@ const casesOf = (): Case[] => {
   ]
 }
 
-interface BareRun extends Transferred {
-  readonly cpuMs: number
+interface BarePair {
+  readonly receiver: Worker
+  readonly fileServer: Worker
 }
 
-const readBare = async (bench: Bench, { paths }: Backlog): Promise<BareRun> => {
-  const [reader, fileServer] = [bench.worker('receiver'), bench.worker('file-server')]
+const readBare = async (
+  { receiver, fileServer }: BarePair,
+  { paths }: Backlog,
+): Promise<BareRun> => {
   const { port, done } = await fileServer.serve('serveFile', { paths })
   const cpuBeforeMs = await cpuMsOf(fileServer.pid)
-  const received = await reader.run('receiveFile', { port })
+  const received = await receiver.run('receiveFile', { port })
   await done
   return { ...received, cpuMs: (await cpuMsOf(fileServer.pid)) - cpuBeforeMs }
 }
@@ -60,12 +64,13 @@ const readBare = async (bench: Bench, { paths }: Backlog): Promise<BareRun> => {
 const measure = async (bench: Bench, one: Case): Promise<Row> => {
   const recordCount = bench.size(RECORD_COUNT, QUICK_RECORD_COUNT)
   const settings = one.settings
-  const { broker, backlog }: ReadableBacklog = await prepareBacklog(bench, {
+  const { broker, backlog } = await prepareBacklog(bench, {
     payloadBytes: RECORD_BYTES,
     recordCount,
     settings,
   })
   const generator = bench.worker('librdkafka')
+  const bare = { receiver: bench.worker('receiver'), fileServer: bench.worker('file-server') }
   const { topic } = backlog
   const fetchAll = (): Promise<Costs<LibrdkafkaRun>> =>
     runWithCosts(bench, broker, generator, {
@@ -76,15 +81,8 @@ const measure = async (bench: Bench, one: Case): Promise<Row> => {
     })
   // Once each unmeasured: the files are in the page cache for both, and the code is hot.
   await fetchAll()
-  await readBare(bench, backlog)
-  const { first, second } = await interleave(bench.repeats, fetchAll, () =>
-    readBare(bench, backlog),
-  )
-  const bareCpuMs = sum(second.map(({ cpuMs }) => cpuMs))
-  const bareGigabytes = sum(second.map(({ byteCount }) => byteCount)) / 1e9
-  const bareRates = second.map(({ byteCount, elapsedMs }) =>
-    megabytesPerSecond({ payloadBytes: byteCount, elapsedMs }),
-  )
+  await readBare(bare, backlog)
+  const { first, second } = await interleave(bench.repeats, fetchAll, () => readBare(bare, backlog))
   const rates = first.map(({ result }) => megabytesPerSecond(result))
   return {
     label: `broker's CPU for a GB of 1 KiB records to librdkafka${one.name}`,
@@ -94,8 +92,7 @@ const measure = async (bench: Bench, one: Case): Promise<Row> => {
     facts: [
       `${round(backlog.byteCount / 1e9, 2)} GB in ${backlog.paths.length} files, in the page cache`,
       rateFact('broker to librdkafka', rates, 'MB/s of payload'),
-      rateFact('bare copy of the files to a socket', bareRates, 'MB/s'),
-      `bare copy: ${round(bareCpuMs / 1000 / bareGigabytes, 2)} s CPU a GB`,
+      ...bareFacts({ bare: second }, 'bare copy of the files to a socket'),
       brokerFact('fetching', first),
       kernelFact('fetching', first),
       librdkafkaFact(first),

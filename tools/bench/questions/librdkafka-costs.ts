@@ -26,18 +26,24 @@ export const runWithCosts = async (
 export const brokerSecondsPerGigabyte = (runs: readonly Costs<LibrdkafkaRun>[]): number[] =>
   runs.map(({ brokerCpuMs, result }) => cpuSecondsPerGigabyte(brokerCpuMs, result.payloadBytes))
 
+/** Nothing when it consumed. */
+const queueText = (results: readonly LibrdkafkaRun[], elapsedMs: number): string => {
+  const waitsMs = results.flatMap(({ waitedMs }) => (waitedMs === null ? [] : [waitedMs]))
+  if (waitsMs.length === 0) return ''
+  return `queue full for ${round((sum(waitsMs) / elapsedMs) * 100, 0)} % of the time, `
+}
+
 /** Whether librdkafka or Python could have done more: thread by thread, and by its full queue. */
 export const librdkafkaFact = (runs: readonly Costs<LibrdkafkaRun>[]): string => {
   const results = runs.map(({ result }) => result)
   const elapsedMs = sum(results.map((result) => result.elapsedMs))
   const mainMs = sum(results.map(({ mainThreadMs }) => mainThreadMs))
   const othersMs = sum(results.map(({ otherThreadsMs }) => otherThreadsMs))
-  const waitedMs = sum(results.map((result) => result.waitedMs))
   const isLimit = Math.max(mainMs, othersMs) / elapsedMs >= BUSY_SHARE
   return (
     `librdkafka: Python's thread ${shareOfCore(mainMs, elapsedMs)}, ` +
     `its own threads ${shareOfCore(othersMs, elapsedMs)}, ` +
-    `queue full for ${round((waitedMs / elapsedMs) * 100, 0)} % of the time, ` +
+    queueText(results, elapsedMs) +
     (isLimit ? 'it may be the limit' : 'not the limit')
   )
 }

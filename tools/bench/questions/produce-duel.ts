@@ -110,11 +110,14 @@ export const runDuel = async (
 export const bareRatesOf = ({ bare }: Pick<Duel, 'bare'>): number[] =>
   bare.map(({ byteCount, elapsedMs }) => megabytesPerSecond({ payloadBytes: byteCount, elapsedMs }))
 
-export const bareFacts = (duel: Pick<Duel, 'bare'>): string[] => {
+export const bareFacts = (
+  duel: Pick<Duel, 'bare'>,
+  name = 'bare copy with the same groups',
+): string[] => {
   const cpuMs = sum(duel.bare.map((run) => run.cpuMs))
   const gigabytes = sum(duel.bare.map(({ byteCount }) => byteCount)) / 1e9
   return [
-    rateFact('bare copy with the same groups', bareRatesOf(duel), 'MB/s'),
+    rateFact(name, bareRatesOf(duel), 'MB/s'),
     `bare copy: ${round(cpuMs / 1000 / gigabytes, 2)} s CPU a GB`,
   ]
 }

@@ -39,7 +39,7 @@ class Costs:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return usage.ru_utime + usage.ru_stime
 
-    def report(self, record_count, payload_bytes, waited_s=0.0):
+    def report(self, record_count, payload_bytes, waited_s=None):
         main_ms = (time.thread_time() - self.thread) * 1000
         cpu_ms = (self.cpu_now() - self.cpu) * 1000
         return {
@@ -48,7 +48,7 @@ class Costs:
             "elapsedMs": (time.perf_counter() - self.began) * 1000,
             "mainThreadMs": main_ms,
             "otherThreadsMs": max(0.0, cpu_ms - main_ms),
-            "waitedMs": waited_s * 1000,
+            "waitedMs": None if waited_s is None else waited_s * 1000,
         }
 
 

@@ -39,19 +39,29 @@ export interface LibrdkafkaRun {
   readonly mainThreadMs: number
   /** CPU of librdkafka's own threads. */
   readonly otherThreadsMs: number
-  /** How long there was no room for the next record. */
-  readonly waitedMs: number
+  /** How long there was no room for the next record; `null` when it consumed. */
+  readonly waitedMs: number | null
 }
+
+/** Of a Python that failed: what was wrong stands at the end. */
+const lastLineOf = (errors: string): string => errors.trim().split('\n').at(-1) ?? ''
 
 export const runLibrdkafka = async (parameters: LibrdkafkaParameters): Promise<LibrdkafkaRun> => {
   const child = spawn(PYTHON, [program, JSON.stringify(parameters)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const [output, errors, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close') as Promise<[number | null]>,
-  ])
-  if (code !== 0) throw new Error(`librdkafka ended with ${code}: ${errors.trim()}`)
-  return JSON.parse(output) as LibrdkafkaRun
+  // It would go on without the bench until its broker is gone.
+  const end = (): void => void child.kill('SIGKILL')
+  process.once('exit', end)
+  try {
+    const [output, errors, [code]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'close') as Promise<[number | null]>,
+    ])
+    if (code !== 0) throw new Error(`librdkafka ended with ${code}: ${lastLineOf(errors)}`)
+    return JSON.parse(output) as LibrdkafkaRun
+  } finally {
+    process.off('exit', end)
+  }
 }
