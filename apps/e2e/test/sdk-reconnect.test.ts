@@ -256,9 +256,8 @@ test('a topic that was deleted and created again is not taken for the old one', 
   const client = await connect(proxy.url, { reconnect })
   const producer = client.producer<string>('twice', { codec: 'string' })
   for (const text of ['a', 'b', 'c']) await producer.send(text)
-  const iterator = client
-    .consume<string>('twice', { codec: 'string', from: 3 })
-    [Symbol.asyncIterator]()
+  const consumer = client.consume<string>('twice', { codec: 'string', from: 3 })
+  const iterator = consumer[Symbol.asyncIterator]()
   const reading = iterator.next().then(
     () => 'a message',
     ({ code }: { code: string }) => code,
