@@ -35,9 +35,10 @@ export const checkJournal = async (
   const note = (file: JournalFile, problem: string): void => {
     problems.push({ file: `journal/${file.file.path.split('/').pop() ?? ''}`, problem })
   }
-  for (const file of scan.unreadable) note(file, 'has no readable header')
   for (const file of scan.files)
-    for (const problem of headerProblems(await contents.of(file))) note(file, problem)
+    // One that was begun and whose first group nothing claims may be torn from its header on.
+    if ((file.header?.firstGroup ?? Infinity) <= scan.claimedGroup)
+      for (const problem of headerProblems(await contents.of(file))) note(file, problem)
   for (const { file, problem } of missingGroups(scan)) note(file, problem)
   for (const group of scan.groups) {
     const { sequence } = group.header
@@ -48,22 +49,38 @@ export const checkJournal = async (
   return problems
 }
 
-const missingGroups = (scan: JournalScan): { file: JournalFile; problem: string }[] => {
-  const found: { file: JournalFile; problem: string }[] = []
+interface MissingGroups {
+  readonly file: JournalFile
+  readonly problem: string
+}
+
+const missingGroups = (scan: JournalScan): MissingGroups[] => {
+  const found: MissingGroups[] = []
   const [first] = scan.files
   if (first === undefined) return found
-  const note = (from: number, to: number): void => {
+  const note = (from: number, to: number, next: JournalFile | undefined): void => {
+    if (from > to || from > scan.claimedGroup) return
     const file = holderOf(scan.files, from) ?? first
-    if (from <= to && from <= scan.claimedGroup) found.push({ file, problem: missing(from, to) })
+    const isFileGone = next !== undefined && !isNextOf(scan.files, file, next)
+    // A file that a checkpoint let go is gone with its groups; one that was needed shows in a start.
+    if (!isFileGone) found.push({ file, problem: missing(from, to) })
+    else for (const each of scan.unreadable) found.push({ file: each, problem: missing(from, to) })
   }
   // A group that the first file begins with may be unreadable too.
   let expected = first.header?.firstGroup ?? 0
-  for (const { header } of scan.groups) {
-    note(expected, header.sequence - 1)
+  for (const { file, header } of scan.groups) {
+    note(expected, header.sequence - 1, file)
     expected = header.sequence + 1
   }
-  note(expected, scan.claimedGroup)
+  note(expected, scan.claimedGroup, undefined)
   return found
+}
+
+/** Whether all files that were begun between two are there. */
+const isNextOf = (files: readonly JournalFile[], file: JournalFile, next: JournalFile): boolean => {
+  const numberOf = (each: JournalFile): number => each.header?.fileNumber ?? 0
+  const distance = files.indexOf(next) - files.indexOf(file)
+  return distance === numberOf(next) - numberOf(file)
 }
 
 const scanJournalIfThere = async (

@@ -1,5 +1,6 @@
 import type { SimulatedWorld } from '@millrace/testing'
 import { examine, type Examination } from '../../src/care/doctor.ts'
+import { decodeFileHeader } from '../../src/log/journal-format.ts'
 import { batchOf, newWorld, openNode, overwrite } from '../support/node.ts'
 
 const VALUES = Array.from({ length: 60 }, (_, index) => `${index}`.padStart(400, '.'))
@@ -127,5 +128,25 @@ describe('the doctor', () => {
     expect(await examined(world).catch((error: { code: string }) => error.code)).toBe(
       'ERR_DATA_FORMAT',
     )
+  })
+})
+
+describe('the doctor and the journal', () => {
+  it('misses no group of a file that a checkpoint let go between two that are kept', async () => {
+    const storage = { journalFileBytes: 16 * 1024, checkpointBytes: 64 * 1024 }
+    const node = await openNode(newWorld(9), { storage })
+    const { world } = node
+    const handle = await node.create('t', { segmentBytes: 64 * 1024, retentionMs: -1 })
+    for (let index = 0; index < 300; index++)
+      await node.append(handle, [`${index}`.padStart(900, '.')])
+    await node.close()
+    const numberOf = (path: string): number =>
+      decodeFileHeader(world.disk.contentOf(path))?.fileNumber ?? 0
+    const files = filesOf(world, /\.journal$/)
+      .filter((path) => numberOf(path) > 0)
+      .sort((left, right) => numberOf(left) - numberOf(right))
+    expect(files.length).toBeGreaterThan(3)
+    await world.scheduler.runUntil(world.boot().disk.remove(files[1] ?? ''))
+    expect(await examined(world)).toMatchObject({ isHealthy: true, problems: [] })
   })
 })
