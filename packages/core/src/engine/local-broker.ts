@@ -189,10 +189,21 @@ export class LocalBroker implements Omit<Broker, 'identity'> {
     const refusal = store.refusal()
     if (refusal !== undefined) throw refusal
     const next = await housekeeping.compactor.truncate(log, from).catch((error: unknown) => {
-      if (!isBrokerError(error)) store.noteBackgroundError(error)
-      throw asBrokerError(error)
+      throw this.#judged(error)
     })
     return { next }
+  }
+
+  /** What to answer where work on files has failed: the disk was full, or it fails the storage. */
+  #judged(error: unknown): BrokerError {
+    const { store } = this.#parts
+    const isRefusal = isBrokerError(error) && error.code !== 'ERR_STORAGE_FAILED'
+    if (isRefusal) return error
+    // Whoever paces the work stops it when the broker closes.
+    if (!this.#isServing && !isBrokerError(error))
+      return new BrokerError('ERR_CLOSED', ['the broker'])
+    store.noteBackgroundError(error)
+    return store.refusal() ?? asBrokerError(error)
   }
 
   hasNamespace(namespace: string): boolean {

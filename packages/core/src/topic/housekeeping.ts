@@ -158,8 +158,9 @@ export class Housekeeping {
       else await this.#store.trimmer.sweep(log)
     } catch (error) {
       this.#warn(log, error)
-      // The store has judged its own errors already.
-      if (!isBrokerError(error)) this.#store.noteBackgroundError(error)
+      // The store has judged its own refusals already; a sync that failed it has not seen.
+      if (!isBrokerError(error) || error.code === 'ERR_STORAGE_FAILED')
+        this.#store.noteBackgroundError(error)
     }
   }
 

@@ -77,4 +77,29 @@ describe('truncation', () => {
       node.run(node.broker.truncateTopic(caller, { topic: 'm', partition: 0, from: 0 })),
     ).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED_FEATURE' })
   })
+
+  it('ends the broker when a sync fails under it, as any failed sync does', async () => {
+    const node = await open(newWorld())
+    const handle = await node.create('t', { segmentBytes: 4_096 })
+    await fill(node, handle, 20, 'old')
+    node.world.disk.inject({ kind: 'sync', code: 'EIO', nth: 4 })
+    await expect(truncate(node, 3)).rejects.toMatchObject({ code: 'ERR_STORAGE_FAILED' })
+    expect(node.fatal).toHaveLength(1)
+  })
+
+  it('says so when the disk is full, or the broker closes under it', async () => {
+    const node = await open(newWorld())
+    const handle = await node.create('t', { segmentBytes: 4_096 })
+    await fill(node, handle, 20, 'old')
+    node.world.disk.inject({ kind: 'write', code: 'ENOSPC', nth: 3 })
+    await expect(truncate(node, 3)).rejects.toMatchObject({ code: 'ERR_STORAGE_FULL' })
+    const paced = await openNode(newWorld(), { storage: { compactionBytesPerSecond: 100 } })
+    await fill(paced, await paced.create('t', { segmentBytes: 4_096 }), 20, 'old')
+    const call = { topic: 't', partition: 0, from: 3 }
+    const truncating = paced.broker.truncateTopic(caller, call).catch((error: unknown) => error)
+    await paced.world.scheduler.runFor(100)
+    await paced.close()
+    expect(await paced.run(truncating)).toMatchObject({ code: 'ERR_CLOSED' })
+    expect(paced.fatal).toEqual([])
+  })
 })
