@@ -36,17 +36,18 @@ export const listenForStop = (logger: Logger): Promise<NodeJS.Signals> =>
 
 /**
  * SIGHUP reads the certificates again. Without any it means what it always does: a terminal is gone,
- * end; but a supervisor that asks a broker without a terminal to reload must not end it.
+ * end; but a supervisor that asks a broker without a terminal to reload must not end it. Listens from
+ * before the start on, which reads the certificates anyway.
  */
 export const listenForReload = (
-  { reloadCertificates }: RunningServer,
-  hasTerminal: boolean,
+  { hasCertificates, hasTerminal }: { hasCertificates: boolean; hasTerminal: boolean },
   logger: Logger,
+  reload: () => void,
 ): void => {
-  if (reloadCertificates === undefined && hasTerminal) return
+  if (!hasCertificates && hasTerminal) return
   process.on('SIGHUP', () => {
-    logger.info({ hasCertificates: reloadCertificates !== undefined }, 'broker.reload')
-    reloadCertificates?.()
+    logger.info({ hasCertificates }, 'broker.reload')
+    reload()
   })
 }
 

@@ -27,6 +27,9 @@ export const serve = async (mode: ServeMode, options: Record<string, string>): P
   stopOnBug()
   const stopRequest = listenForStop(logger)
   logger.info({ version, dataDir: values.dataDir, pid: process.pid }, 'broker.starting')
+  let reload = (): void => undefined
+  const signs = { hasCertificates: values['tls.certFile'] !== '', hasTerminal: process.stdin.isTTY }
+  listenForReload(signs, logger, () => reload())
   const server = await startServer({
     values,
     version,
@@ -36,7 +39,7 @@ export const serve = async (mode: ServeMode, options: Record<string, string>): P
     isBusyGatewayFatal: mode === 'start',
     onFatal: (error) => stopFatally(logger, error),
   })
-  listenForReload(server, process.stdin.isTTY, logger)
+  reload = () => server.reloadCertificates?.()
   announce(mode, version, values, server, (fields) => logger.info(fields, 'broker.ready'))
   await stopServer(server, await stopRequest, values['shutdown.deadline'], logger)
 }
