@@ -70,4 +70,16 @@ describe('messages that wait for room', () => {
     expect(add).toThrow(`the limit of ${PARKED_MESSAGES_MAX} messages waiting to be sent`)
     expect(parking.count).toBe(PARKED_MESSAGES_MAX)
   })
+  it('hold so many bytes, and not one more', () => {
+    const parking = new Parking<never>(10)
+    const fields = { key: null, headers: [], timestamp: 0, partition: -1, envelope: undefined }
+    const add = (bytes: number): void =>
+      parking.add({ ...fields, value: new Uint8Array(bytes) }, undefined, 0)
+    add(4)
+    add(6)
+    expect(() => add(1)).toThrow('the limit of 10 bytes waiting to be sent')
+    parking.take()
+    add(4)
+    expect(parking.bytes).toBe(10)
+  })
 })

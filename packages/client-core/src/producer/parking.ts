@@ -26,7 +26,12 @@ const bytesOf = <T>(fields: MessageFields<T>): number =>
 
 export class Parking<T> {
   readonly #queue = new RingQueue<Parked<T>>()
+  readonly #bytesMax: number
   #bytes = 0
+
+  constructor(bytesMax: number = PARKED_BYTES_MAX) {
+    this.#bytesMax = bytesMax
+  }
 
   get count(): number {
     return this.#queue.length
@@ -42,9 +47,9 @@ export class Parking<T> {
       throw new BrokerError('ERR_LIMIT_EXCEEDED', [PARKED_MESSAGES_MAX, what])
     }
     const bytes = bytesOf(fields)
-    if (this.#bytes + bytes > PARKED_BYTES_MAX) {
+    if (this.#bytes + bytes > this.#bytesMax) {
       const what = 'bytes waiting to be sent: await some of the promises of send()'
-      throw new BrokerError('ERR_LIMIT_EXCEEDED', [PARKED_BYTES_MAX, what])
+      throw new BrokerError('ERR_LIMIT_EXCEEDED', [this.#bytesMax, what])
     }
     this.#bytes += bytes
     this.#queue.push({ fields: keepFields(fields), waiter, sinceMs: nowMs })
