@@ -12,8 +12,8 @@ import { questions } from './questions/questions.ts'
 import { type BenchReport, type Failure, machineLines, sectionLines, tableLines } from './report.ts'
 
 const COSTS_SHOWN = 25
-/** 128 and the number of SIGINT, as shells have it. */
-const INTERRUPTED = 130
+/** 128 and the number of the signal, as shells have it. */
+const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 
 const ask = async (bench: Bench, question: Question): Promise<Section> => {
   const beganAt = performance.now()
@@ -75,7 +75,9 @@ const run = async (given: BenchArguments): Promise<number> => {
   }
   const bench = await Bench.open(given)
   // Brokers, workers and gigabytes do not outlive an interrupted bench.
-  process.once('SIGINT', () => void bench.close().finally(() => process.exit(INTERRUPTED)))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void bench.close().finally(() => process.exit(exitCodes[signal])))
+  }
   try {
     const report = await askAll(bench, given, say)
     say(tableLines(report))
