@@ -195,7 +195,8 @@ it('adds credit up to what a number of the protocol holds, and not beyond', () =
   const partition = { partition: 0, addCredit: () => undefined, cancel: () => undefined }
   const engine = { subscribe: () => partition } as unknown as EngineSession
   const sizes = { creditBytes: limits.CREDIT_BYTES_MAX, windowBytes: 1 }
-  const fixed = { id: 1, channel: 0, onEnded: () => undefined }
+  const nothing = (): undefined => undefined
+  const fixed = { id: 1, channel: 0, onEnded: nothing, damageFrom: nothing }
   const subscription = new Subscription({ ...fixed, ...sizes, output, engine })
   subscription.addCredit(limits.CREDIT_BYTES_MAX)
   const whole: ReadLease = {
