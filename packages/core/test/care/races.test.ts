@@ -5,6 +5,7 @@
 import { RecordBatchBuilder, utf8Encode } from '@millrace/codec'
 import { SeededRandom } from '@millrace/testing'
 import { verifyBackup } from '../../src/care/backup-verify.ts'
+import { examine } from '../../src/care/doctor.ts'
 import { restoreBackup } from '../../src/care/restore.ts'
 import type { BrokerOptions, TopicHandle } from '../../src/engine/operations.ts'
 import { caller, newWorld, openNode, type TestNode } from '../support/node.ts'
@@ -161,6 +162,10 @@ describe('beside everything else', () => {
           else world.losePower()
         }
         expect(race.node.fatal).toEqual([])
+        const { problems, isHealthy } = await world.scheduler.runUntil(
+          examine(world.boot(), '/data'),
+        )
+        expect([problems, isHealthy]).toEqual([[], true])
         const node = await openNode(world, options)
         await expectGood(node)
         expect(await wholeOf(node)).toBeGreaterThanOrEqual(race.acknowledged)
