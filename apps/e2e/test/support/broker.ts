@@ -3,9 +3,10 @@
  * `strace` or `prlimit`. It says how the process ended and what it wrote; it hides nothing.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eventually } from './eventually.ts'
+import { readReadyFile } from './ready-file.ts'
 import { hasEnded, repositoryRoot } from './shell.ts'
 
 /** MILLRACE_E2E_COMMAND names another build, to see that a test fails when it should. */
@@ -82,21 +83,6 @@ const begin = async (launch: Launch): Promise<Started> => {
   return { child, readyFile, ended, output }
 }
 
-interface Ready {
-  readonly pid: number
-  readonly native: number
-  readonly http: number
-}
-
-const readReady = async (path: string): Promise<Ready | undefined> => {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Ready
-  } catch {
-    // Not there yet, or not written to its end.
-    return undefined
-  }
-}
-
 const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
@@ -145,7 +131,7 @@ export const tryLaunch = async (
   try {
     const ready = await eventually(
       'the broker serves',
-      async () => (await readReady(readyFile)) ?? (hasEnded(child) ? 'ended' : undefined),
+      async () => (await readReadyFile(readyFile)) ?? (hasEnded(child) ? 'ended' : undefined),
       launch.readyWithinMs ?? 30_000,
     )
     if (ready === 'ended') return { ending: await ended }
