@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eventually } from './eventually.ts'
-import { readReadyFile } from './ready-file.ts'
+import { readReadyFile, type Ready } from './ready-file.ts'
 import { hasEnded, repositoryRoot } from './shell.ts'
 
 /** MILLRACE_E2E_COMMAND names another build, to see that a test fails when it should. */
