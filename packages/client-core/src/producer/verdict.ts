@@ -23,6 +23,10 @@ export interface SequenceFacts {
   readonly hasAcknowledged: boolean
 }
 
+/** Answers that do not say whether it was done. */
+const isVague = ({ code }: BrokerError): boolean =>
+  code === 'ERR_STORAGE_FAILED' || code === 'ERR_TIMED_OUT' || code === 'ERR_INTERNAL'
+
 /** `isUnanswered`: this attempt got no answer. */
 export const judge = (
   batch: OutgoingBatch,
@@ -31,7 +35,7 @@ export const judge = (
   context: JudgeContext,
   facts: SequenceFacts,
 ): Verdict => {
-  const isUnknown = batch.isUnknown || isUnanswered
+  const isUnknown = batch.isUnknown || isUnanswered || isVague(error)
   const hasTime = context.platform.monotonicMs() < batch.deadlineMs
   if (context.isIdempotent && !isUnanswered) {
     const verdict = judgeSequence(error, isUnknown, hasTime, facts)

@@ -397,6 +397,34 @@ describe('a refusal', () => {
   })
 })
 
+describe('an answer that does not say what became of it', () => {
+  it('leaves the stamp as it is: the next answer shows it', async () => {
+    const { sendEach, swallow, refuse, held, pause, accept, stored } = await stage()
+    const outcomes = await sendEach('a', 'b')
+    await swallow(0)
+    await refuse(0, 'ERR_STORAGE_FAILED')
+    await refuse(1, 'ERR_INVALID_BATCH')
+    await pause()
+    expect(stampsOf(held.slice(2))).toEqual([[ID, 0, 0]])
+    await accept(2)
+    outcomes.push(...(await sendEach('c')))
+    expect(stampsOf(held.slice(3))).toEqual([[ID, 1, 0]])
+    await accept(3)
+    expect(await Promise.all(outcomes)).toEqual([0, 'ERR_INVALID_BATCH', 1])
+    expect(stored()).toEqual(['a', 'c'])
+  })
+
+  it('for good says that it may have been stored', async () => {
+    const { producer, refuse } = await stage()
+    const text = textOf(producer.send('a'))
+    await settle()
+    await refuse(0, 'ERR_INTERNAL')
+    expect(await text).toBe(
+      'internal error: the messages in flight may or may not have been stored',
+    )
+  })
+})
+
 describe('a broker that forgot', () => {
   const forget = ({ broker }: Stage): void => {
     const topic = broker.topics.get('t') as FakeTopic
