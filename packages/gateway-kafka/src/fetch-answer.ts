@@ -17,7 +17,7 @@ import { FetchSlot } from './fetch-slot.ts'
 import { KafkaError } from './errors.ts'
 import { FETCH_BYTES_MAX, FETCH_WAIT_MS_MAX } from './limits.ts'
 import type { MessageWriter } from './message-writer.ts'
-import { notAuthorized, type OpenTopics } from './open-topics.ts'
+import type { OpenTopics } from './open-topics.ts'
 import type { ApiVersion } from './schema/api.ts'
 import {
   FETCH_KEY,
@@ -130,19 +130,13 @@ export class FetchAnswer implements Answer {
   }
 
   #begin(failures: ReadonlyMap<string, BrokerError>): void {
-    const { topics, caller } = this.#surroundings
+    const { topics } = this.#surroundings
     const isCommitted = this.#request.isolationLevel === 1
     for (const { topic, partitions } of this.#request.topics) {
-      const open = topics.find(topic)
-      const failure =
-        open === undefined
-          ? (failures.get(topic) ?? new BrokerError('ERR_TOPIC_NOT_FOUND', [topic]))
-          : open.canRead
-            ? undefined
-            : notAuthorized(caller, 'read', topic)
+      const handle = topics.find(topic)
       for (const partition of partitions) {
-        const slot = new FetchSlot(topic, open?.handle, partition, isCommitted)
-        if (failure !== undefined) slot.fail(failure)
+        const slot = new FetchSlot(topic, handle, partition, isCommitted)
+        if (handle === undefined) slot.fail(failures.get(topic) ?? notFound(topic))
         this.#slots.push(slot)
       }
     }
@@ -278,6 +272,8 @@ export class FetchAnswer implements Answer {
     })
   }
 }
+
+const notFound = (topic: string): BrokerError => new BrokerError('ERR_TOPIC_NOT_FOUND', [topic])
 
 const NO_FAILURES: ReadonlyMap<string, BrokerError> = new Map()
 

@@ -53,7 +53,8 @@ export class KafkaGateway implements Gateway {
     if (this.#services !== undefined) return
     this.#services = services
     services.alarms?.onChange((isThrottling) => {
-      for (const session of this.#sessions) session.throttlePublisher(isThrottling)
+      if (isThrottling) return
+      for (const session of this.#sessions) session.endThrottle()
     })
   }
 

@@ -26,6 +26,7 @@ import {
   PROGRESS_BYTES_MIN,
   PROGRESS_MS_MAX,
   REQUEST_HEAD_BYTES_MAX,
+  THROTTLED_READ_MS,
 } from './limits.ts'
 import { MessageWriter } from './message-writer.ts'
 import { createOpenSession, type OpenSession } from './open-session.ts'
@@ -66,7 +67,7 @@ export class KafkaSession implements Session {
   #isClosed: boolean
   #lastError: BrokerError | undefined
   #quota: QuotaGate | undefined
-  #isPublisher: boolean
+  #throttleTimer: TimerHandle | undefined
 
   constructor(connection: Connection, surroundings: SessionSurroundings) {
     const { services, settings } = surroundings
@@ -91,7 +92,7 @@ export class KafkaSession implements Session {
     this.#isClosed = false
     this.#lastError = undefined
     this.#quota = undefined
-    this.#isPublisher = false
+    this.#throttleTimer = undefined
     const { handshakeMsMax } = services.limits
     this.#handshakeTimer = services.environment.timers.after(handshakeMsMax, () =>
       this.fail(new BrokerError('ERR_HANDSHAKE_TIMEOUT', [handshakeMsMax])),
@@ -157,17 +158,22 @@ export class KafkaSession implements Session {
     })
   }
 
-  /** The peer sends records: while an alarm throttles it is not read on. */
-  notePublisher(): void {
-    if (this.#isPublisher) return
-    this.#isPublisher = true
-    if (this.services.alarms?.isThrottling === true) this.suspend(Suspension.ALARM)
+  /**
+   * The peer sends records. While an alarm throttles it is read on only now and then: not at all would
+   * hide that it is gone, and have its requests time out and come again on new connections.
+   */
+  notePublish(): void {
+    if (this.services.alarms?.isThrottling !== true || this.#throttleTimer !== undefined) return
+    this.suspend(Suspension.ALARM)
+    this.#throttleTimer = this.services.environment.timers.after(THROTTLED_READ_MS, () =>
+      this.endThrottle(),
+    )
   }
 
-  throttlePublisher(isThrottling: boolean): void {
-    if (!this.#isPublisher) return
-    if (isThrottling) this.suspend(Suspension.ALARM)
-    else this.resume(Suspension.ALARM)
+  endThrottle(): void {
+    this.#throttleTimer?.cancel()
+    this.#throttleTimer = undefined
+    this.resume(Suspension.ALARM)
   }
 
   /** A request that nothing may overtake: no more is read until `endControl`. */
@@ -367,6 +373,7 @@ export class KafkaSession implements Session {
     this.#handshakeTimer?.cancel()
     this.#progressTimer?.cancel()
     this.#expiryTimer?.cancel()
+    this.#throttleTimer?.cancel()
     this.settings.memory?.add(-this.#heldBytes)
     this.#heldBytes = 0
     this.#quota?.close()

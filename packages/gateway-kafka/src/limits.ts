@@ -18,6 +18,9 @@ export const PROGRESS_BYTES_MIN = 1_024
 /** … every so often, or is cut off. */
 export const PROGRESS_MS_MAX = 30_000
 
+/** While an alarm throttles, one request of a connection that publishes is read so often. */
+export const THROTTLED_READ_MS = 5_000
+
 /** Topics that a connection keeps open. */
 export const OPEN_TOPICS_COUNT_MAX = 10_000
 /** What one fetch brings at most, however much it asks for; one larger batch is always let through. */

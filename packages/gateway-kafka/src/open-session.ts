@@ -45,7 +45,7 @@ export const createOpenSession = (
   const earliestOf = (topic: string, partition: number): number =>
     earliestOffset(services, caller, topic, partition)
   const intake = new ProduceIntake({ ...hooks, engine, earliestOf })
-  const topics = new OpenTopics(services, caller)
+  const topics = new OpenTopics(broker, caller)
   let withoutZstd: EngineSession | undefined
   return {
     caller,

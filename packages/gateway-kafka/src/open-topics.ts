@@ -1,41 +1,26 @@
 /**
  * The topics a connection works with, by name: opened once, forgotten when they are deleted. A name
- * that could not be opened is not remembered: the next request asks again.
+ * that could not be opened is not remembered: the next request asks again. Whether the peer may read
+ * or write is the engine's to say, at every call.
  */
-import { BrokerError } from '@millrace/codec'
-import type { Action, Caller, Cancellable, Services, TopicHandle } from '@millrace/core'
+import type { BrokerError } from '@millrace/codec'
+import type { Broker, Caller, Cancellable, TopicHandle } from '@millrace/core'
 import { asAnswerable } from './errors.ts'
 import { OPEN_TOPICS_COUNT_MAX } from './limits.ts'
 
-export interface OpenTopic {
-  readonly handle: TopicHandle
-  readonly canRead: boolean
-  readonly canWrite: boolean
-}
-
 interface Entry {
-  topic: OpenTopic
+  handle: TopicHandle
   watch: Cancellable
 }
 
-export const isAllowed = (
-  services: Services,
-  { principal, namespace }: Caller,
-  action: Action,
-  name: string,
-): boolean => services.authorizer.check(principal, action, { kind: 'topic', namespace, name })
-
-export const notAuthorized = ({ principal }: Caller, action: Action, topic: string): BrokerError =>
-  new BrokerError('ERR_NOT_AUTHORIZED', [principal.name, action, topic])
-
 export class OpenTopics {
-  readonly #services: Services
+  readonly #broker: Broker
   readonly #caller: Caller
   readonly #countMax: number
   readonly #entries = new Map<string, Entry>()
 
-  constructor(services: Services, caller: Caller, countMax: number = OPEN_TOPICS_COUNT_MAX) {
-    this.#services = services
+  constructor(broker: Broker, caller: Caller, countMax: number = OPEN_TOPICS_COUNT_MAX) {
+    this.#broker = broker
     this.#caller = caller
     this.#countMax = countMax
   }
@@ -44,8 +29,8 @@ export class OpenTopics {
     return this.#entries.size
   }
 
-  find(name: string): OpenTopic | undefined {
-    return this.#entries.get(name)?.topic
+  find(name: string): TopicHandle | undefined {
+    return this.#entries.get(name)?.handle
   }
 
   /** What could not be opened, and why. Never creates a topic. */
@@ -68,17 +53,13 @@ export class OpenTopics {
   }
 
   async #openOne(name: string): Promise<void> {
-    const services = this.#services
-    const canRead = isAllowed(services, this.#caller, 'read', name)
-    const canWrite = isAllowed(services, this.#caller, 'write', name)
-    if (!canRead && !canWrite) throw notAuthorized(this.#caller, 'read', name)
-    const handle = await services.broker.openTopic(this.#caller, name, { create: false })
+    const handle = await this.#broker.openTopic(this.#caller, name, { create: false })
     if (this.#entries.size >= this.#countMax) this.#forgetOldest()
-    const entry: Entry = { topic: { handle, canRead, canWrite }, watch: NOTHING_WATCHED }
+    const entry: Entry = { handle, watch: NOTHING_WATCHED }
     this.#entries.set(name, entry)
-    entry.watch = services.broker.watchTopic(handle, (event) => {
+    entry.watch = this.#broker.watchTopic(handle, (event) => {
       if (event.kind === 'deleted') this.#forget(name, entry)
-      else entry.topic = { handle: event.handle, canRead, canWrite }
+      else entry.handle = event.handle
     })
   }
 

@@ -1,5 +1,4 @@
 /** Metadata, CreateTopics, DeleteTopics, ListOffsets, ApiVersions, FindCoordinator. */
-import type { Authorizer } from '@millrace/core'
 import { KafkaError } from '../src/errors.ts'
 import { apiVersions } from '../src/schema/apis/api-versions.ts'
 import { createTopics } from '../src/schema/apis/create-topics.ts'
@@ -277,41 +276,47 @@ it('says that nobody coordinates a group or a transaction', async () => {
   expect(transaction.errorCode).toBe(KafkaError.UNSUPPORTED_VERSION)
 })
 
-describe('a peer that may do little', () => {
-  const readsOnly: Authorizer = {
-    check: (_principal, action, { name }) => action === 'read' && name === 'open',
-  }
+describe('a peer that may do nothing', () => {
+  let isEnforced: boolean
 
   beforeEach(async () => {
     await world.stop()
-    world = await openKafkaWorld({ services: { authorizer: readsOnly } })
-    await world.broker.createTopic(caller, { topic: 'open' })
-    await world.broker.createTopic(caller, { topic: 'hidden' })
+    isEnforced = false
+    world = await openKafkaWorld({ broker: { isAuthorizationEnforced: () => isEnforced } })
+    await world.broker.createTopic(caller, { topic: 'orders' })
     peer = world.connect()
   })
 
-  it('sees what it may read', async () => {
-    const all = await peer.ask(metadata, 9, metadataOf(null))
-    expect(all.topics.map(({ name }) => name)).toEqual(['open'])
-    const [hidden] = (await peer.ask(metadata, 9, metadataOf(['hidden']))).topics
-    expect(hidden).toMatchObject({
-      errorCode: KafkaError.TOPIC_AUTHORIZATION_FAILED,
-      partitions: [],
-    })
+  const codesOf = async () => {
+    const named = { topics: [], topicNames: ['nowhere'], timeoutMs: 1 }
+    const [described] = (await peer.ask(metadata, 9, metadataOf(['orders']))).topics
+    const read = await peer.ask(fetch, 11, fetchOf('orders', [{}]))
+    const written = await peer.ask(produce, 9, produceOf('orders', batchOf(['a'])))
+    const listed = await peer.ask(listOffsets, 7, offsetsOf('orders', -1))
+    return [
+      described?.errorCode,
+      read.responses[0]?.partitions[0]?.errorCode,
+      written.responses[0]?.partitionResponses[0]?.errorCode,
+      listed.topics[0]?.partitions[0]?.errorCode,
+      (await create({ name: 'more' })).errorCode,
+      (await peer.ask(deleteTopics, 5, named)).responses[0]?.errorCode,
+    ]
+  }
+
+  const refused = Array.from({ length: 6 }, () => KafkaError.TOPIC_AUTHORIZATION_FAILED)
+
+  it('is told so in every call', async () => {
+    isEnforced = true
+    expect(await codesOf()).toEqual(refused)
+    expect((await peer.ask(metadata, 9, metadataOf(null))).topics).toEqual([])
   })
 
-  it('reads, and writes, creates and deletes nothing', async () => {
-    const codes: (number | undefined)[] = []
-    for (const topic of ['open', 'hidden']) {
-      const read = await peer.ask(fetch, 11, fetchOf(topic, [{}]))
-      codes.push(read.responses[0]?.partitions[0]?.errorCode)
-      const written = await peer.ask(produce, 9, produceOf(topic, batchOf(['a'])))
-      codes.push(written.responses[0]?.partitionResponses[0]?.errorCode)
-      codes.push((await create({ name: `${topic}-new` })).errorCode)
-      const deletion = { topics: [], topicNames: [topic], timeoutMs: 1 }
-      codes.push((await peer.ask(deleteTopics, 5, deletion)).responses[0]?.errorCode)
-    }
-    const refused = KafkaError.TOPIC_AUTHORIZATION_FAILED
-    expect(codes).toEqual([KafkaError.NONE, ...Array.from({ length: 7 }, () => refused)])
+  it('loses and gains its rights on a connection that is open', async () => {
+    const allowed = [0, 0, 0, 0, 0, KafkaError.UNKNOWN_TOPIC_OR_PARTITION]
+    expect(await codesOf()).toEqual(allowed)
+    isEnforced = true
+    expect(await codesOf()).toEqual(refused)
+    isEnforced = false
+    expect((await codesOf()).slice(0, 4)).toEqual(allowed.slice(0, 4))
   })
 })

@@ -5,7 +5,6 @@ import type { AnyControlHandler } from '../control-answer.ts'
 import { controlHandler } from '../control-answer.ts'
 import { asAnswerable, KafkaError, kafkaErrorOf } from '../errors.ts'
 import type { KafkaSession } from '../kafka-session.ts'
-import { isAllowed, notAuthorized } from '../open-topics.ts'
 import {
   type CreatableTopic,
   type CreatedTopic,
@@ -59,9 +58,6 @@ const create = async (
   if (refusal !== undefined) return refused(topic.name, refusal)
   const { caller } = session.open
   try {
-    if (!isAllowed(session.services, caller, 'configure', topic.name)) {
-      throw notAuthorized(caller, 'configure', topic.name)
-    }
     if (validateOnly) return validate(session, caller, topic)
     const description = await session.services.broker.createTopic(caller, {
       topic: topic.name,

@@ -3,7 +3,6 @@ import type { AnyControlHandler } from '../control-answer.ts'
 import { controlHandler } from '../control-answer.ts'
 import { asAnswerable, KafkaError, kafkaErrorOf } from '../errors.ts'
 import type { KafkaSession } from '../kafka-session.ts'
-import { isAllowed, notAuthorized } from '../open-topics.ts'
 import {
   type DeletableTopic,
   type DeletedTopic,
@@ -31,9 +30,6 @@ const remove = async (session: KafkaSession, asked: DeletableTopic): Promise<Del
     return { ...asked, errorCode: KafkaError.UNKNOWN_TOPIC_ID, errorMessage }
   }
   try {
-    if (!isAllowed(session.services, caller, 'configure', name)) {
-      throw notAuthorized(caller, 'configure', name)
-    }
     const topicId = topicUuid(broker.describeTopic(caller, name))
     await broker.deleteTopic(caller, { topic: name })
     return { name, topicId, errorCode: KafkaError.NONE, errorMessage: null }

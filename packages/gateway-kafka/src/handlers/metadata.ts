@@ -5,7 +5,6 @@ import type { AnyControlHandler } from '../control-answer.ts'
 import { controlHandler } from '../control-answer.ts'
 import { asAnswerable, KafkaError, kafkaErrorOf } from '../errors.ts'
 import type { KafkaSession } from '../kafka-session.ts'
-import { isAllowed, notAuthorized } from '../open-topics.ts'
 import {
   metadata,
   type MetadataPartition,
@@ -56,22 +55,16 @@ const describeTopics = async (
   return described
 }
 
-const isVisible = (services: Services, caller: Caller, topic: string): boolean =>
-  isAllowed(services, caller, 'read', topic) || isAllowed(services, caller, 'write', topic)
-
-/** What a peer may not see is not there for it. */
+/** Of what a peer may not see the engine says nothing. */
 const describeAll = (services: Services, caller: Caller): readonly MetadataTopic[] =>
   services.broker
     .listTopics(caller)
-    .filter(({ topic }) => isVisible(services, caller, topic))
     .map(({ topic }) => describe(services.broker.describeTopic(caller, topic)))
 
 const describeById = (services: Services, caller: Caller, topicId: string): MetadataTopic => {
   const found = findTopicByUuid(services.broker, caller, topicId)
-  if (found === undefined || !isVisible(services, caller, found.topic)) {
-    return { ...failed(null, KafkaError.UNKNOWN_TOPIC_ID), topicId }
-  }
-  return describe(found)
+  if (found !== undefined) return describe(found)
+  return { ...failed(null, KafkaError.UNKNOWN_TOPIC_ID), topicId }
 }
 
 const describeByName = async (
@@ -81,7 +74,6 @@ const describeByName = async (
   mayCreate: boolean,
 ): Promise<MetadataTopic> => {
   try {
-    if (!isVisible(services, caller, name)) throw notAuthorized(caller, 'read', name)
     if (mayCreate) await services.broker.openTopic(caller, name, { create: true })
     return describe(services.broker.describeTopic(caller, name))
   } catch (error) {

@@ -3,7 +3,6 @@ import { BrokerError } from '@millrace/codec'
 import { kafkaErrorOf, KafkaError, transactionsUnsupported } from '../errors.ts'
 import type { KafkaSession } from '../kafka-session.ts'
 import type { OpenSession } from '../open-session.ts'
-import { notAuthorized } from '../open-topics.ts'
 import { ProduceAnswer, type ProduceVersion } from '../produce-answer.ts'
 import { PendingBatch } from '../produce-intake.ts'
 import {
@@ -28,7 +27,7 @@ export const handleProduce = (
   request: ProduceRequest,
   isOwned: boolean,
 ): void => {
-  session.notePublisher()
+  session.notePublish()
   const answer = new ProduceAnswer(version, correlation, request.acks === ACKS_NONE)
   const refusal = refusalOf(request, version.version)
   if (refusal !== undefined) {
@@ -138,19 +137,17 @@ const submitTopic = (
   isOwned: boolean,
   failures: ReadonlyMap<string, BrokerError>,
 ): void => {
-  const found = open.topics.find(name)
+  const handle = open.topics.find(name)
   const partitionResponses: PendingBatch[] = []
   answer.responses.push({ name, partitionResponses })
   for (const { index, records } of partitionData) {
     const batch = new PendingBatch(answer, name, index, bytesOf(records))
     partitionResponses.push(batch)
-    if (found === undefined) {
+    if (handle === undefined) {
       batch.refuse(failures.get(name) ?? new BrokerError('ERR_TOPIC_NOT_FOUND', [name]))
-    } else if (!found.canWrite) {
-      batch.refuse(notAuthorized(open.caller, 'write', name))
     } else {
       answer.expectOne()
-      open.intake.submit(batch, found.handle, isOwned)
+      open.intake.submit(batch, handle, isOwned)
     }
   }
 }

@@ -3,6 +3,7 @@ import {
   type Authenticator,
   type Authorizer,
   type Broker,
+  type BrokerOptions,
   createNodeEnvironment,
   type EngineLog,
   type Environment,
@@ -69,6 +70,7 @@ export interface KafkaWorldOptions {
   readonly settings?: Partial<KafkaSettings>
   readonly services?: Partial<Services>
   readonly limits?: Partial<Services['limits']>
+  readonly broker?: Partial<BrokerOptions>
 }
 
 const limits: Services['limits'] = {
@@ -96,6 +98,7 @@ export const openKafkaWorld = async (options: KafkaWorldOptions = {}): Promise<K
       autoCreateTopics: true,
       compression: await createCompression(),
       poisonFreedBuffers: true,
+      ...options.broker,
       onFatal: (error) => {
         throw error
       },
