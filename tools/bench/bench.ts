@@ -46,8 +46,10 @@ export class Bench {
   readonly directory: string
   readonly #environment: NodeJS.ProcessEnv
   readonly #workers = new Set<Worker>()
-  readonly #brokers = new Set<BrokerUnderTest>()
+  /** With those that are still starting: whoever ends the bench does not wait for its questions. */
+  readonly #brokers = new Set<Promise<BrokerUnderTest>>()
   #lastName = 0
+  #isClosed = false
 
   private constructor(options: BenchOptions, directory: string) {
     this.isQuick = options.isQuick
@@ -80,19 +82,21 @@ export class Bench {
   }
 
   worker(role: string): Worker {
+    this.#checkOpen()
     const worker = new Worker(role, this.#environment)
     this.#workers.add(worker)
     return worker
   }
 
-  async broker(options: BrokerOptions = {}): Promise<BrokerUnderTest> {
-    const broker = await BrokerUnderTest.start({
+  broker(options: BrokerOptions = {}): Promise<BrokerUnderTest> {
+    this.#checkOpen()
+    const starting = BrokerUnderTest.start({
       dataDir: options.dataDir ?? this.path('data'),
       syncDelayMs: options.syncDelayMs ?? 0,
       environment: { ...this.#environment, ...options.settings },
     })
-    this.#brokers.add(broker)
-    return broker
+    this.#brokers.add(starting)
+    return starting
   }
 
   /** The bare sync loop on the directory of the bench. */
@@ -131,15 +135,21 @@ export class Bench {
   /** Ends what one question has left. */
   async closeAll(): Promise<void> {
     for (const worker of [...this.#workers]) await this.#closeWorker(worker)
-    for (const broker of [...this.#brokers]) {
-      this.#brokers.delete(broker)
-      await broker.close()
+    for (const starting of [...this.#brokers]) {
+      this.#brokers.delete(starting)
+      const broker = await starting.catch(() => undefined)
+      await broker?.close()
     }
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.closeAll()
     await rm(this.directory, { recursive: true, force: true })
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new Error('the bench ends')
   }
 
   async #closeWorker(worker: Worker): Promise<void> {
