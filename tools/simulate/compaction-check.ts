@@ -5,7 +5,7 @@
  */
 import { type HistoryAppend, InvariantViolation } from '@millrace/testing'
 import type { FoundBatch } from './payload.ts'
-import type { CompactionRules } from './retention-model.ts'
+import type { CompactionRules, TruncatedRange } from './retention-model.ts'
 
 export interface CompactedRead {
   readonly log: string
@@ -14,6 +14,7 @@ export interface CompactedRead {
   readonly appends: readonly HistoryAppend[]
   readonly rules: CompactionRules
   readonly latestWallMs: number
+  readonly truncated: readonly TruncatedRange[]
 }
 
 export interface CompactionTally {
@@ -47,6 +48,7 @@ const knownByKey = (read: CompactedRead): Map<number, Known[]> => {
       const offset = baseOffset + index
       const isPresent = present.has(offset)
       if (offset < read.earliestOffset || !(isSure || isPresent)) continue
+      if (!isPresent && isTruncated(read, offset)) continue
       const known = byKey.get(key) ?? []
       known.push({ offset, isTombstone, isPresent, timestamp })
       byKey.set(key, known)
@@ -56,12 +58,18 @@ const knownByKey = (read: CompactedRead): Map<number, Known[]> => {
   return byKey
 }
 
-/** Keys that an append of unknown outcome may have changed or deleted. */
+const isTruncated = ({ truncated }: CompactedRead, offset: number): boolean =>
+  truncated.some(({ from, to }) => from <= offset && offset < to)
+
+/** Keys that an append of unknown outcome, or a truncated one, may have changed or deleted. */
 const maybeChanged = (read: CompactedRead): Set<number> => {
   const keys = new Set<number>()
-  for (const { records, state, isOffsetPromised } of read.appends)
-    if (state !== 'refused' && (state !== 'acknowledged' || isOffsetPromised === false))
-      for (const { key } of records ?? []) keys.add(key)
+  for (const { records, state, isOffsetPromised, baseOffset, recordCount } of read.appends) {
+    const isSure = state === 'acknowledged' && isOffsetPromised !== false
+    const last = (baseOffset ?? 0) + recordCount - 1
+    if (state === 'refused' || (isSure && !isTruncated(read, last))) continue
+    for (const { key } of records ?? []) keys.add(key)
+  }
   return keys
 }
 

@@ -37,6 +37,8 @@ export const coverageNames = [
   'removed by size',
   'removed by request',
   'records deleted',
+  'removed by truncation',
+  'truncation',
   'compacted record',
   'removed tombstone',
   'empty batch',

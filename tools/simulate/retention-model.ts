@@ -18,7 +18,13 @@ export interface CompactionRules {
   tombstoneMs: number
 }
 
-export type RemovalCause = 'age' | 'size' | 'request'
+export type RemovalCause = 'age' | 'size' | 'request' | 'truncation'
+
+/** Records in it are gone, or may be; without an end when nobody was told. */
+export interface TruncatedRange {
+  readonly from: number
+  to: number
+}
 
 const bound = (value: number | undefined): number =>
   value === undefined || value < 0 ? Infinity : value
@@ -27,6 +33,7 @@ export class RetentionModel {
   readonly #history: History
   readonly #kept = new Map<number, Kept>()
   readonly #compacted = new Map<number, CompactionRules>()
+  readonly #truncated = new Map<string, TruncatedRange[]>()
   readonly #requested = new Map<string, number>()
   /** The latest that the wall clock has ever shown. */
   latestWallMs = 0
@@ -67,18 +74,43 @@ export class RetentionModel {
     this.#requested.set(log, Math.max(this.#requested.get(log) ?? 0, before))
   }
 
+  /** Somebody asks for all from an offset on to be removed; `to` is for whoever hears the answer. */
+  noteTruncation(log: string, from: number): TruncatedRange {
+    const range = { from, to: Infinity }
+    this.#truncated.set(log, [...(this.#truncated.get(log) ?? []), range])
+    return range
+  }
+
+  truncatedRanges(log: string): readonly TruncatedRange[] {
+    return this.#truncated.get(log) ?? []
+  }
+
+  /** Why an append that was not read may be gone, in a log that begins at `earliestOffset`. */
+  causeOf(append: HistoryAppend, earliestOffset: number): RemovalCause | undefined {
+    const { log, baseOffset = Infinity, recordCount } = append
+    const end = baseOffset + recordCount
+    const isTruncated = ({ from, to }: TruncatedRange): boolean => from <= baseOffset && end <= to
+    if (this.truncatedRanges(log).some(isTruncated)) return 'truncation'
+    return end <= earliestOffset ? this.#causeBelow(append) : undefined
+  }
+
+  /** A truncation took it that was never answered. */
+  mayReturn({ log, baseOffset = 0, recordCount }: HistoryAppend, earliestOffset: number): boolean {
+    if (baseOffset + recordCount <= earliestOffset) return false
+    return this.truncatedRanges(log).every(({ from, to }) => to === Infinity || from > baseOffset)
+  }
+
   /** Anything of the log may have been let go by now. */
   isTouched(log: string): boolean {
     const topicId = Number(log.split('/')[0])
-    if (this.#compacted.has(topicId)) return true
+    if (this.#compacted.has(topicId) || this.#truncated.has(log)) return true
     const kept = this.#kept.get(topicId)
     return (
       this.#requested.has(log) || (kept !== undefined && Math.min(kept.ms, kept.bytes) < Infinity)
     )
   }
 
-  /** Why an append may be gone, if it may. */
-  causeOf(append: HistoryAppend): RemovalCause | undefined {
+  #causeBelow(append: HistoryAppend): RemovalCause | undefined {
     const { log, baseOffset = Infinity, recordCount } = append
     if (baseOffset + recordCount <= (this.#requested.get(log) ?? 0)) return 'request'
     const kept = this.#kept.get(Number(log.split('/')[0]))

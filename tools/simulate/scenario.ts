@@ -36,8 +36,7 @@ const storageOf = (random: SeededRandom): Partial<StorageOptions> => ({
   producersMax: random.pick([10_000, 10_000, 10_000, 10_000, 10_000, 10_000, 2]),
   retentionCheckMs: random.pick([4, 15, 60, 60_000]),
   compactionKeyBytesMax: random.pick([1, 300, 1_000_000]),
-  compactionBytesPerSecond: 32 * 1024 * 1024,
-  compactionKeyBytesMax: 64 * 1024 * 1024,
+  compactionBytesPerSecond: random.pick([300_000, 32 * KIB * KIB]),
 })
 
 const latencyOf = (random: SeededRandom): DiskLatency => ({
@@ -81,8 +80,8 @@ export const retentionSettings = (
 
 const compactionSettings = (random: SeededRandom): RetentionSettings => ({
   cleanupPolicy: random.pick(['compact', 'compact', 'compact', 'compact,delete']),
-  compactionLagMs: random.pick([0, 0, 20, 3_000_000]),
-  tombstoneMs: random.pick([0, 10, 3_000_000, 3_000_000]),
+  compactionLagMs: random.pick([0, 0, 0, 20, 3_000_000]),
+  tombstoneMs: random.pick([0, 0, 10, 3_000_000]),
 })
 
 /** Settings of a new topic. A batch may be a quarter of a segment. */

@@ -107,9 +107,13 @@ export class Verification {
     simulation.damage.noteReported(log, excused)
     const isDamaged = simulation.damage.isDamaged(topic.id, partition)
     if (!isDamaged) simulation.history.seeEarliest(log, read.earliestOffset)
-    const mayBeRemoved = (append: HistoryAppend): boolean => this.#noteRemoved(append)
+    const mayBeRemoved = (append: HistoryAppend): boolean =>
+      this.#noteRemoved(append, read.earliestOffset)
     const isCompacted = simulation.retention.compactionOf(topic.id) !== undefined
-    simulation.history.checkContent(log, { ...read, excused, mayBeRemoved, isCompacted })
+    const mayReturn = (append: HistoryAppend): boolean =>
+      simulation.retention.mayReturn(append, read.earliestOffset)
+    const content = { ...read, excused, mayBeRemoved, mayReturn, isCompacted }
+    simulation.history.checkContent(log, content)
     if (!isDamaged) this.#checkCompaction(topic, log, read)
     if (!isDamaged) this.#checkEpochs(log, read.batches)
     await this.#checkOffsets(topic, partition, read)
@@ -123,22 +127,24 @@ export class Verification {
     const { batches, earliestOffset } = read
     const covers = batches.filter(({ recordCount }) => recordCount === 0)
     coverage.add('empty batch', covers.length)
-    if (rules === undefined && covers.length > 0)
+    const truncated = retention.truncatedRanges(log)
+    if (rules === undefined && covers.length > 0 && truncated.length === 0)
       throw new InvariantViolation('CMP', `${log}: records are gone from a log that keeps all`)
     if (rules === undefined) return
     const tally = { compacted: 0, tombstones: 0 }
     const appends = history.appendsOf(log)
     const { latestWallMs } = retention
-    checkCompaction({ log, batches, earliestOffset, appends, rules, latestWallMs }, tally)
+    const compacted = { log, batches, earliestOffset, appends, rules, latestWallMs, truncated }
+    checkCompaction(compacted, tally)
     if (settings.durability === 'memory') return
     coverage.add('compacted record', tally.compacted)
     coverage.add('removed tombstone', tally.tombstones)
   }
 
-  #noteRemoved(append: HistoryAppend): boolean {
+  #noteRemoved(append: HistoryAppend, earliestOffset: number): boolean {
     const { retention, coverage, world } = this.#life.simulation
     retention.noteWall(world.clock.now())
-    const cause = retention.causeOf(append)
+    const cause = retention.causeOf(append, earliestOffset)
     if (cause !== undefined) coverage.add(`removed by ${cause}`)
     return cause !== undefined
   }
@@ -320,7 +326,10 @@ export class Verification {
     if (answer?.offset === wanted.offset && answer.timestamp === timestamp) return
     // Records went away while it was asked.
     if (this.#describe(topic, partition).earliest !== earliest) return
-    const isCompacted = simulation.retention.compactionOf(topic.id) !== undefined
+    const { retention } = simulation
+    const isCompacted =
+      retention.compactionOf(topic.id) !== undefined ||
+      retention.truncatedRanges(logName(topic.id, partition)).length > 0
     if (isCompacted && (answer?.offset ?? -1) > wanted.offset) return
     throw new InvariantViolation(
       'I6',

@@ -91,8 +91,10 @@ export interface LogContent {
   readonly highWatermark: number
   /** Offsets that may be missing: damage that the harness has done, as the broker reports it. */
   readonly excused: readonly OffsetRange[]
-  /** Whether the log may have let go of an append that lies below its earliest offset. */
+  /** Whether the log may have let go of an append that was not read, and has an offset. */
   readonly mayBeRemoved?: (append: HistoryAppend) => boolean
+  /** Nobody was told that it is gone: a crash may bring it back. */
+  readonly mayReturn?: (append: HistoryAppend) => boolean
   /** Records of keys may be gone: who asks looks after them. Default false. */
   readonly isCompacted?: boolean
 }
@@ -311,7 +313,7 @@ export class History {
     for (const append of this.#log(logName).appends.values()) {
       if (present.has(append)) continue
       if (this.#isLetGo(append, content)) {
-        append.isRemoved = true
+        append.isRemoved ||= content.mayReturn?.(append) !== true
         continue
       }
       if (append.state !== 'acknowledged') continue
@@ -329,6 +331,11 @@ export class History {
     }
   }
 
+  /** It was let go of for good: whoever asked for that was told. */
+  remove(target: HistoryAppend): void {
+    ;(target as Append).isRemoved = true
+  }
+
   /** Whatever was removed may be there again: what said so was damaged. */
   forgiveRemovals(): void {
     for (const log of this.#logs.values()) {
@@ -342,9 +349,7 @@ export class History {
 
   #isLetGo(append: Append, content: LogContent): boolean {
     if (append.isRemoved) return true
-    const { baseOffset, recordCount } = append
-    if (baseOffset === undefined || content.mayBeRemoved === undefined) return false
-    return baseOffset + recordCount <= content.earliestOffset && content.mayBeRemoved(append)
+    return append.baseOffset !== undefined && content.mayBeRemoved?.(append) === true
   }
 
   /** The log is gone on purpose: nothing is expected of it, and late answers mean nothing. */

@@ -67,7 +67,8 @@ export class Administrator {
     if (choice < 0.35) await this.#alter(state)
     else if (choice < 0.45) await this.#delete(state)
     else if (choice < 0.6) await this.#deleteRecords(state)
-    else if (choice < 0.7) await this.#conflict(state)
+    else if (choice < 0.64) await this.#truncate(state)
+    else if (choice < 0.72) await this.#conflict(state)
     else this.#look(namespace)
   }
 
@@ -101,11 +102,11 @@ export class Administrator {
         : {}),
       ...(random.chance(0.4) ? retentionSettings(random, before.settings.durability) : {}),
     }
-    simulation.retention.noteSettings(before.id, { ...before.settings, ...settings })
     const after = {
       settings: { ...before.settings, ...settings } as TopicState['settings'],
       partitionCount,
     }
+    simulation.retention.noteSettings(before.id, after.settings)
     const revision = random.chance(0.5) ? { revision: before.revision } : {}
     const change: TopicChange = { kind: 'alter', namespace, topic, before, after }
     await this.#change(change, async () =>
@@ -140,13 +141,49 @@ export class Administrator {
       simulation.coverage.add('records deleted')
       const wanted = before === -1 ? highWatermark : Math.max(before, earliest)
       if (answer === undefined || answer.earliest < wanted)
-        simulation.violate('RET', `${what} leaves ${answer?.earliest}, not ${wanted}`)
+        return simulation.violate('RET', `${what} leaves ${answer?.earliest}, not ${wanted}`)
       if (!simulation.damage.isDamaged(id, partition))
         simulation.history.seeEarliest(log, answer.earliest)
     } catch (error) {
       const code = codeOf(error)
       if (code === undefined) throw error
       simulation.note(`${what}: ${code}`)
+      this.#demandCause(what, code)
+    }
+  }
+
+  /** What lies behind the offset is gone for good, and its offsets are not used again. */
+  async #truncate(state: TopicState): Promise<void> {
+    const { random, broker, simulation } = this.#life
+    const { namespace, topic, id, partitionCount, settings } = state
+    const partition = random.below(partitionCount)
+    const log = logName(id, partition)
+    // At the start of a batch: what is left of one could not be told from damage.
+    const starts = simulation.history
+      .appendsOf(log)
+      .filter((append) => append.state === 'acknowledged' && !append.isRemoved)
+      .map(({ baseOffset }) => baseOffset)
+      .filter((offset) => offset !== undefined)
+    if (starts.length === 0 || settings.durability === 'memory') return
+    const from = random.pick(starts)
+    const range = simulation.retention.noteTruncation(log, from)
+    const what = `truncate ${log} from ${from}`
+    const calling = broker.truncateTopic(callerOf(namespace), { topic, partition, from })
+    try {
+      const { next } = await this.#life.call(what, calling)
+      simulation.note(`${what}: next ${next}`)
+      simulation.coverage.add('truncation')
+      range.to = next
+      for (const append of simulation.history.appendsOf(log))
+        if (simulation.retention.causeOf(append, 0) === 'truncation')
+          simulation.history.remove(append)
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === undefined) throw error
+      simulation.note(`${what}: ${code}`)
+      const isDamaged = simulation.damage.isDamaged(id, partition)
+      if (code === 'ERR_DATA_CORRUPT' && isDamaged) return
+      if (code === 'ERR_OFFSET_OUT_OF_RANGE' && simulation.retention.isTouched(log)) return
       this.#demandCause(what, code)
     }
   }
