@@ -22,15 +22,22 @@ export const withLastingClient = <Result>(
   run: (client: Client) => Promise<Result>,
 ): Promise<Result> =>
   withOptions(options, {}, (client) => {
-    client.on('status', reportStatus)
+    client.on('status', statusReporter())
     return run(client)
   })
 
-/** Once for each loss, not for each attempt. */
-const reportStatus = (status: ClientStatus): void => {
-  if (status.type === 'reconnecting' && status.attempt === 1) {
-    process.stderr.write(`${status.error.message}; connecting again\n`)
-  } else if (status.type === 'connected') process.stderr.write('connected again\n')
+/** Tells of each loss once, not of each attempt. */
+const statusReporter = (): ((status: ClientStatus) => void) => {
+  let isLost = false
+  return (status) => {
+    if (status.type === 'reconnecting' && !isLost) {
+      isLost = true
+      process.stderr.write(`${status.error.message}; connecting again\n`)
+    } else if (status.type === 'connected') {
+      isLost = false
+      process.stderr.write('connected again\n')
+    }
+  }
 }
 
 /** For requests whose answer comes when long work is done. */
