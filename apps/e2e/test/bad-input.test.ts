@@ -191,7 +191,13 @@ describe('after CONNECT', () => {
       frame(Op.CONNECT, connectBody(), { correlation: 9 }),
       Code.UNEXPECTED_FRAME,
     ],
-    ['AUTHENTICATE', frame(Op.AUTHENTICATE, pack({}), { correlation: 9 }), Code.UNEXPECTED_FRAME],
+    [
+      'AUTHENTICATE by a mechanism that nobody offers',
+      frame(Op.AUTHENTICATE, pack({ mechanism: 'NONE', response: Buffer.alloc(1) }), {
+        correlation: 9,
+      }),
+      Code.UNSUPPORTED_MECHANISM,
+    ],
     ['an answer of a broker', frame(0x81, pack({}), { correlation: 9 }), Code.UNEXPECTED_FRAME],
     ['DELIVER', frame(Op.DELIVER, Buffer.alloc(24), { correlation: 9 }), Code.UNEXPECTED_FRAME],
     ['GO_AWAY', frame(0x04, pack({ code: 8 })), Code.UNEXPECTED_FRAME],
