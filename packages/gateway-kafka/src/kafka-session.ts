@@ -20,14 +20,9 @@ import { Authentication } from './authentication.ts'
 import { FrameDecoder } from './frame-decoder.ts'
 import type { FramePool } from './frame-pool.ts'
 import { handleFrame } from './handle-frame.ts'
+import { InputWatch } from './input-watch.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
-import {
-  HANDSHAKE_FRAME_BYTES_MAX,
-  PROGRESS_BYTES_MIN,
-  PROGRESS_MS_MAX,
-  REQUEST_HEAD_BYTES_MAX,
-  THROTTLED_READ_MS,
-} from './limits.ts'
+import { HANDSHAKE_FRAME_BYTES_MAX, REQUEST_HEAD_BYTES_MAX, THROTTLED_READ_MS } from './limits.ts'
 import { MessageWriter } from './message-writer.ts'
 import { createOpenSession, type OpenSession } from './open-session.ts'
 import { QuotaGate } from './quota-gate.ts'
@@ -53,15 +48,13 @@ export class KafkaSession implements Session {
   readonly authentication: Authentication
   readonly #surroundings: SessionSurroundings
   readonly #decoder: FrameDecoder
+  readonly #input: InputWatch
   readonly #answers = new AnswerQueue()
   readonly #writer = new MessageWriter()
   #open: OpenSession | undefined
   #handshakeTimer: TimerHandle | undefined
-  #progressTimer: TimerHandle | undefined
   #expiryTimer: TimerHandle | undefined
   #suspensions: number
-  #receivedBytes: number
-  #heldBytes: number
   #isPumping: boolean
   #isDraining: boolean
   #isClosed: boolean
@@ -81,12 +74,17 @@ export class KafkaSession implements Session {
       pool: surroundings.frames,
       onFrame: (bytes, from, to, isOwned) => handleFrame(this, bytes, from, to, isOwned),
     })
+    this.#input = new InputWatch({
+      decoder: this.#decoder,
+      timers: services.environment.timers,
+      memory: settings.memory,
+      pass: surroundings.pass,
+      isSuspended: () => this.#suspensions !== 0,
+      fail: (error) => this.fail(error),
+    })
     this.#open = undefined
-    this.#progressTimer = undefined
     this.#expiryTimer = undefined
     this.#suspensions = 0
-    this.#receivedBytes = 0
-    this.#heldBytes = 0
     this.#isPumping = false
     this.#isDraining = false
     this.#isClosed = false
@@ -116,15 +114,13 @@ export class KafkaSession implements Session {
 
   onData(chunk: Uint8Array): void {
     if (this.#isClosed) return
-    this.#receivedBytes += chunk.length
     try {
       this.#quota?.received(chunk.length)
       this.#decoder.push(chunk)
-      this.#accountForInput()
+      this.#input.received(chunk.length)
     } catch (error) {
       this.fail(error)
     }
-    this.#watchProgress()
   }
 
   onDrain(): void {
@@ -320,37 +316,6 @@ export class KafkaSession implements Session {
     )
   }
 
-  /** Who begins a request goes on with it: half of one holds memory. */
-  #watchProgress(): void {
-    if (this.#progressTimer !== undefined || this.#isClosed) return
-    if (this.#decoder.filledBytes === 0) return
-    const before = this.#receivedBytes
-    this.#progressTimer = this.services.environment.timers.after(PROGRESS_MS_MAX, () => {
-      this.#progressTimer = undefined
-      const received = this.#receivedBytes - before
-      const isStalled = this.#decoder.filledBytes > 0 && received < PROGRESS_BYTES_MIN
-      if (isStalled && this.#suspensions === 0) {
-        this.fail(new BrokerError('ERR_HEARTBEAT_TIMEOUT', [PROGRESS_MS_MAX]))
-      } else {
-        this.#watchProgress()
-      }
-    })
-  }
-
-  /** What the decoder holds of unfinished requests counts for the whole process. */
-  #accountForInput(): void {
-    const { memory } = this.settings
-    const heldBytes = this.#isClosed ? 0 : this.#decoder.heldBytes
-    if (heldBytes === this.#heldBytes) return
-    memory?.add(heldBytes - this.#heldBytes)
-    this.#heldBytes = heldBytes
-    this.#surroundings.pass?.hold(heldBytes)
-    if (memory === undefined) return
-    if (!memory.isExceeded || heldBytes <= memory.toleratedBytes) return
-    const what = 'bytes of unfinished requests, all connections together'
-    this.fail(new BrokerError('ERR_LIMIT_EXCEEDED', [memory.bytesMax, what]))
-  }
-
   #internalError(error: unknown): BrokerError {
     const detail = error as { stack?: unknown } | undefined
     this.services.environment.log.error('kafka.internal-error', {
@@ -371,11 +336,9 @@ export class KafkaSession implements Session {
     this.#isClosed = true
     this.#decoder.close()
     this.#handshakeTimer?.cancel()
-    this.#progressTimer?.cancel()
     this.#expiryTimer?.cancel()
     this.#throttleTimer?.cancel()
-    this.settings.memory?.add(-this.#heldBytes)
-    this.#heldBytes = 0
+    this.#input.close()
     this.#quota?.close()
     this.#surroundings.pass?.release()
     this.#answers.discardAll()
