@@ -35,6 +35,8 @@ export interface FetchSurroundings {
   readonly environment: Environment
   /** The answer is ready. */
   readonly onReady: () => void
+  /** A partition could not be read. */
+  readonly onFailure: (error: BrokerError) => void
   readonly onBug: (error: unknown) => void
 }
 
@@ -130,12 +132,12 @@ export class FetchAnswer implements Answer {
   }
 
   #begin(failures: ReadonlyMap<string, BrokerError>): void {
-    const { topics } = this.#surroundings
+    const { topics, onFailure } = this.#surroundings
     const isCommitted = this.#request.isolationLevel === 1
     for (const { topic, partitions } of this.#request.topics) {
       const handle = topics.find(topic)
       for (const partition of partitions) {
-        const slot = new FetchSlot(topic, handle, partition, isCommitted)
+        const slot = new FetchSlot(topic, handle, partition, isCommitted, onFailure)
         if (handle === undefined) slot.fail(failures.get(topic) ?? notFound(topic))
         this.#slots.push(slot)
       }

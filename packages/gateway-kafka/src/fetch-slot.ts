@@ -23,6 +23,7 @@ export class FetchSlot {
   /** Its bytes are in the fetch's sum. */
   isCounted: boolean
   readonly #handle: TopicHandle | undefined
+  readonly #onFailure: (error: BrokerError) => void
   #offset: number
   #read: Cancellable | undefined
   #lease: ReadLease | undefined
@@ -32,6 +33,7 @@ export class FetchSlot {
     handle: TopicHandle | undefined,
     request: FetchPartition,
     isCommitted: boolean,
+    onFailure: (error: BrokerError) => void,
   ) {
     this.topic = topic
     this.request = request
@@ -52,6 +54,7 @@ export class FetchSlot {
     this.isWaiting = false
     this.isCounted = false
     this.#handle = handle
+    this.#onFailure = onFailure
     this.#offset = request.fetchOffset
     this.#read = undefined
     this.#lease = undefined
@@ -72,6 +75,7 @@ export class FetchSlot {
 
   fail(error: BrokerError): void {
     this.answer.errorCode = kafkaErrorOf(error)
+    this.#onFailure(error)
   }
 
   read(

@@ -150,6 +150,7 @@ export class KafkaSession implements Session {
         else this.resume(Suspension.ENGINE)
       },
       onSettled: () => this.pump(),
+      onFailure: (error) => this.countError(error),
       onUnheardFailure: (error) => this.fail(error),
     })
   }
@@ -215,15 +216,18 @@ export class KafkaSession implements Session {
     this.#isDraining = true
     this.#decoder.suspend()
     this.connection.pause()
-    this.#answers.hurry()
     this.#finishIfIdle()
+  }
+
+  countError({ code }: BrokerError): void {
+    this.services.meters?.countError(code)
   }
 
   /** The one place where an error ends a connection. */
   fail(error: unknown): void {
     if (this.#isClosed) return
     const known = isBrokerError(error) ? error : this.#internalError(error)
-    this.services.meters?.countError(known.code)
+    this.countError(known)
     this.#logEnd(known)
     this.end()
   }
@@ -274,9 +278,9 @@ export class KafkaSession implements Session {
   }
 
   #finishIfIdle(): void {
-    if (!this.#isDraining || this.#answers.length > 0) return
-    if ((this.#open?.intake.count ?? 0) === 0) this.end()
-    else this.#answers.hurry()
+    if (!this.#isDraining) return
+    if (this.#answers.length > 0) this.#answers.hurry()
+    else if ((this.#open?.intake.count ?? 0) === 0) this.end()
   }
 
   /** Throws ERR_QUOTA_EXCEEDED when the principal has as many connections as it may. */

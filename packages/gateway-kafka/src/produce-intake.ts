@@ -57,6 +57,8 @@ export interface ProduceIntakeOptions {
   readonly onSettled: () => void
   /** Where the partition begins now, -1 when that is not known. */
   readonly earliestOf: (topic: string, partition: number) => number
+  /** A batch was refused. */
+  readonly onFailure: (error: BrokerError) => void
   /** A request that nobody waits for has failed: the peer learns it by losing the connection. */
   readonly onUnheardFailure: (error: BrokerError) => void
 }
@@ -99,6 +101,12 @@ export class ProduceIntake {
     if (!isOwned) batch.bytes = new Uint8Array(batch.bytes)
     if (this.#waiting.length === 0) this.#options.onEngineFull(true)
     this.#waiting.push({ batch, handle })
+  }
+
+  /** Before it reached the engine, or by the engine. */
+  refuse(batch: PendingBatch, error: BrokerError): void {
+    batch.refuse(error)
+    this.#options.onFailure(error)
   }
 
   onWritable(): void {
@@ -147,7 +155,7 @@ export class ProduceIntake {
   }
 
   #fail(batch: PendingBatch, error: BrokerError): void {
-    batch.refuse(error)
+    this.refuse(batch, error)
     // A producer that is not known any more goes by this whether its records were removed by age.
     if (error.code === 'ERR_UNKNOWN_PRODUCER') {
       batch.logStartOffset = this.#options.earliestOf(batch.topic, batch.index)

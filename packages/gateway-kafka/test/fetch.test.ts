@@ -180,13 +180,16 @@ it('answers a waiting fetch before what was asked behind it', async () => {
   expect((await peer.take(metadata, 9)).correlation).toBe(behind)
 })
 
-it('answers a waiting fetch and ends when the broker stops', async () => {
-  peer.send(fetch, 11, fetchOf('orders', [{}], { maxWaitMs: 30_000 }))
+it('answers waiting fetches and ends when the broker stops', async () => {
+  const waiting = fetchOf('orders', [{}], { maxWaitMs: 30_000 })
+  for (let count = 0; count < 3; count++) peer.send(fetch, 11, waiting)
   await oneTurn()
   await oneTurn()
   const closed = world.gateway.close(1_000)
-  const { response } = await peer.take(fetch, 11)
-  expect(bytesOf(response.responses[0]?.partitions[0])).toHaveLength(0)
+  for (let count = 0; count < 3; count++) {
+    const { response } = await peer.take(fetch, 11)
+    expect(bytesOf(response.responses[0]?.partitions[0])).toHaveLength(0)
+  }
   await until('the connection ends', () => peer.isEnded)
   peer.close()
   writer.close()

@@ -1,6 +1,6 @@
 /** What keeps one peer from using up what belongs to all. */
 import { BrokerError } from '@millrace/codec'
-import type { Alarms, Quotas } from '@millrace/core'
+import { type Alarms, type Meters, type Quotas, TrafficCounters } from '@millrace/core'
 import { KafkaError } from '../src/errors.ts'
 import { THROTTLED_READ_MS } from '../src/limits.ts'
 import { fetch } from '../src/schema/apis/fetch.ts'
@@ -109,4 +109,49 @@ describe('a quota', () => {
     const peer = world.connect()
     await until('the connection ends', () => peer.isEnded)
   })
+})
+
+it('counts what fails', async () => {
+  const counted: string[] = []
+  const meters: Meters = {
+    traffic: () => new TrafficCounters(),
+    countError: (code) => void counted.push(code),
+    loginFailed: () => undefined,
+  }
+  world = await openKafkaWorld({ services: { meters } })
+  await world.broker.createTopic(caller, { topic: 'orders' })
+  const peer = world.connect()
+  await peer.ask(produce, 9, produceOf('nowhere', batchOf(['a'])))
+  await peer.ask(produce, 9, produceOf('orders', new Uint8Array(9)))
+  await peer.ask(fetch, 11, fetchOf('orders', [{ fetchOffset: 7 }]))
+  peer.sendBytes(Buffer.from('ffffffffffff', 'hex'))
+  expect(counted).toEqual([
+    'ERR_TOPIC_NOT_FOUND',
+    'ERR_INVALID_BATCH',
+    'ERR_OFFSET_OUT_OF_RANGE',
+    'ERR_FRAME_TOO_LARGE',
+  ])
+})
+
+it('cuts off who holds much when all connections together hold too much', async () => {
+  let bytes = 0
+  const memory = {
+    bytesMax: 300_000,
+    toleratedBytes: 100_000,
+    add: (more: number) => void (bytes += more),
+    get isExceeded() {
+      return bytes > 300_000
+    },
+  }
+  world = await openKafkaWorld({ settings: { memory } })
+  const peers = [world.connect(), world.connect()]
+  await oneTurn()
+  const begun = Buffer.alloc(70_000)
+  begun.writeInt32BE(1_000_000, 0)
+  peers[0]?.sendBytes(begun)
+  expect(peers.map(({ isEnded }) => isEnded)).toEqual([true, false])
+  peers[1]?.sendBytes(begun.subarray(0, 1_000))
+  expect(peers[1]?.isEnded).toBe(false)
+  for (const peer of peers) peer.close()
+  expect(bytes).toBe(0)
 })

@@ -1,4 +1,5 @@
 /** Fetch: begins when its turn comes; see `fetch-answer.ts`. */
+import type { BrokerError } from '@millrace/codec'
 import { FetchAnswer } from '../fetch-answer.ts'
 import type { KafkaSession } from '../kafka-session.ts'
 import type { OpenSession } from '../open-session.ts'
@@ -17,6 +18,8 @@ export const handleFetch = (
   const { caller, topics } = open
   const onReady = (): void => session.pump()
   const onBug = (error: unknown): void => session.fail(error)
-  const surroundings = { broker, caller, engine, topics, environment, onReady, onBug }
+  const onFailure = (error: BrokerError): void => session.countError(error)
+  const known = { broker, caller, engine, topics, environment }
+  const surroundings = { ...known, onReady, onFailure, onBug }
   session.enqueue(new FetchAnswer(surroundings, version, correlation, request))
 }

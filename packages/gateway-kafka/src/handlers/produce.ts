@@ -144,7 +144,10 @@ const submitTopic = (
     const batch = new PendingBatch(answer, name, index, bytesOf(records))
     partitionResponses.push(batch)
     if (handle === undefined) {
-      batch.refuse(failures.get(name) ?? new BrokerError('ERR_TOPIC_NOT_FOUND', [name]))
+      open.intake.refuse(
+        batch,
+        failures.get(name) ?? new BrokerError('ERR_TOPIC_NOT_FOUND', [name]),
+      )
     } else {
       answer.expectOne()
       open.intake.submit(batch, handle, isOwned)
