@@ -61,16 +61,22 @@ const knownByKey = (read: CompactedRead): Map<number, Known[]> => {
 const isTruncated = ({ truncated }: CompactedRead, offset: number): boolean =>
   truncated.some(({ from, to }) => from <= offset && offset < to)
 
-/** Keys that an append of unknown outcome, or a truncated one, may have changed or deleted. */
-const maybeChanged = (read: CompactedRead): Set<number> => {
-  const keys = new Set<number>()
-  for (const { records, state, isOffsetPromised, baseOffset, recordCount } of read.appends) {
-    const isSure = state === 'acknowledged' && isOffsetPromised !== false
-    const last = (baseOffset ?? 0) + recordCount - 1
+/**
+ * Keys that an append of unknown outcome, or a truncated one, may have changed or deleted, and up to
+ * which offset.
+ */
+const maybeChanged = (read: CompactedRead): Map<number, number> => {
+  const changes = new Map<number, number>()
+  for (const append of read.appends) {
+    const { records, state, baseOffset, recordCount } = append
+    const last = baseOffset === undefined ? Infinity : baseOffset + recordCount - 1
+    const isSure = state === 'acknowledged' && append.isOffsetPromised !== false
     if (state === 'refused' || (isSure && !isTruncated(read, last))) continue
-    for (const { key } of records ?? []) keys.add(key)
+    // Two full reads would have shown it, unless it went before the first.
+    if (baseOffset === undefined && append.absentCount > 1) continue
+    for (const { key } of records ?? []) changes.set(key, Math.max(changes.get(key) ?? -1, last))
   }
-  return keys
+  return changes
 }
 
 export const checkCompaction = (read: CompactedRead, tally: CompactionTally): void => {
@@ -79,7 +85,7 @@ export const checkCompaction = (read: CompactedRead, tally: CompactionTally): vo
     const last = known[known.length - 1] as Known
     for (const record of known)
       if (!record.isPresent && record !== last) checkAge(read, key, record, tally)
-    if (last.isPresent || changed.has(key)) continue
+    if (last.isPresent || (changed.get(key) ?? -1) > last.offset) continue
     checkTombstone(read, key, last)
     tally.tombstones++
     const back = known.find(({ isPresent }) => isPresent)

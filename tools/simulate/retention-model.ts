@@ -24,6 +24,8 @@ export type RemovalCause = 'age' | 'size' | 'request' | 'truncation'
 export interface TruncatedRange {
   readonly from: number
   to: number
+  /** Somebody was told that they are gone. */
+  isAnswered: boolean
 }
 
 const bound = (value: number | undefined): number =>
@@ -76,7 +78,7 @@ export class RetentionModel {
 
   /** Somebody asks for all from an offset on to be removed; `to` is for whoever hears the answer. */
   noteTruncation(log: string, from: number): TruncatedRange {
-    const range = { from, to: Infinity }
+    const range = { from, to: Infinity, isAnswered: false }
     this.#truncated.set(log, [...(this.#truncated.get(log) ?? []), range])
     return range
   }
@@ -97,7 +99,9 @@ export class RetentionModel {
   /** A truncation took it that was never answered. */
   mayReturn({ log, baseOffset = 0, recordCount }: HistoryAppend, earliestOffset: number): boolean {
     if (baseOffset + recordCount <= earliestOffset) return false
-    return this.truncatedRanges(log).every(({ from, to }) => to === Infinity || from > baseOffset)
+    return this.truncatedRanges(log).every(
+      ({ from, isAnswered }) => !isAnswered || from > baseOffset,
+    )
   }
 
   /** Anything of the log may have been let go by now. */

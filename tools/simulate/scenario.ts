@@ -35,8 +35,8 @@ const storageOf = (random: SeededRandom): Partial<StorageOptions> => ({
   producerExpiryMs: random.pick([DAY_MS, DAY_MS, DAY_MS, DAY_MS, DAY_MS, 40, 200]),
   producersMax: random.pick([10_000, 10_000, 10_000, 10_000, 10_000, 10_000, 2]),
   retentionCheckMs: random.pick([4, 15, 60, 60_000]),
-  compactionKeyBytesMax: random.pick([1, 300, 1_000_000]),
-  compactionBytesPerSecond: random.pick([300_000, 32 * KIB * KIB]),
+  compactionKeyBytesMax: random.pick([300, 1_000_000, 1_000_000]),
+  compactionBytesPerSecond: random.pick([2_000_000, 32 * KIB * KIB]),
 })
 
 const latencyOf = (random: SeededRandom): DiskLatency => ({

@@ -48,6 +48,8 @@ export interface HistoryAppend extends AppendInput {
   readonly state: AppendState
   readonly isBeforeCrash: boolean
   readonly isRemoved: boolean
+  /** How many full reads have not shown it, while nobody knew an offset of it. */
+  readonly absentCount: number
   /** Known once acknowledged or read. */
   readonly baseOffset: number | undefined
 }
@@ -59,6 +61,7 @@ interface Append extends AppendInput {
   isBeforeCrash: boolean
   /** It was let go: nobody may read it any more. */
   isRemoved: boolean
+  absentCount: number
 }
 
 /** A batch as a reader got it. */
@@ -155,6 +158,7 @@ export class History {
       baseOffset: undefined,
       isBeforeCrash: false,
       isRemoved: false,
+      absentCount: 0,
     }
     log.appends.set(identity(input.producer, input.sequence), append)
     return append
@@ -194,6 +198,7 @@ export class History {
     const append = target as Append
     if (append.state === 'acknowledged') return
     append.state = 'pending'
+    append.absentCount = 0
     append.isBeforeCrash = false
   }
 
@@ -312,6 +317,7 @@ export class History {
   #checkNothingLost(logName: string, present: ReadonlySet<Append>, content: LogContent): void {
     for (const append of this.#log(logName).appends.values()) {
       if (present.has(append)) continue
+      if (append.baseOffset === undefined && append.state !== 'pending') append.absentCount++
       if (this.#isLetGo(append, content)) {
         append.isRemoved ||= content.mayReturn?.(append) !== true
         continue

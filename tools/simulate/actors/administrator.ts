@@ -174,18 +174,30 @@ export class Administrator {
       simulation.note(`${what}: next ${next}`)
       simulation.coverage.add('truncation')
       range.to = next
-      for (const append of simulation.history.appendsOf(log))
-        if (simulation.retention.causeOf(append, 0) === 'truncation')
+      range.isAnswered = true
+      for (const append of simulation.history.appendsOf(log)) {
+        const { baseOffset = -1, recordCount } = append
+        if (from <= baseOffset && baseOffset + recordCount <= next)
           simulation.history.remove(append)
+      }
     } catch (error) {
       const code = codeOf(error)
       if (code === undefined) throw error
       simulation.note(`${what}: ${code}`)
+      // It has come to its end: a part of it may be done, nothing later is touched.
+      range.to = code === 'ERR_OFFSET_OUT_OF_RANGE' ? from : this.#endOf(state, partition)
       const isDamaged = simulation.damage.isDamaged(id, partition)
       if (code === 'ERR_DATA_CORRUPT' && isDamaged) return
       if (code === 'ERR_OFFSET_OUT_OF_RANGE' && simulation.retention.isTouched(log)) return
       this.#demandCause(what, code)
     }
+  }
+
+  #endOf({ namespace, topic, id }: TopicState, partition: number): number {
+    const { broker, simulation, fatal } = this.#life
+    if (fatal !== undefined || simulation.metadata.get(namespace, topic)?.id !== id) return Infinity
+    const description = broker.describeTopic(callerOf(namespace), topic)
+    return description.partitions[partition]?.next ?? Infinity
   }
 
   async #delete(before: TopicState): Promise<void> {
