@@ -4,6 +4,8 @@ import type { Api } from '../../src/schema/api.ts'
 import { until } from './settled.ts'
 import { decodeResponse, encodeRequest, sizeOf } from './wire.ts'
 
+const GONE = 0xdb
+
 export class FakeConnection implements Connection {
   readonly id = 1
   readonly localAddress = '127.0.0.1:9092'
@@ -60,8 +62,11 @@ export class KafkaPeer {
     return this.connection.isEnded
   }
 
+  /** The bytes are borrowed for the call: what is kept of them afterwards is seen to be gone. */
   sendBytes(bytes: Uint8Array): void {
-    this.session.onData(bytes)
+    const borrowed = new Uint8Array(bytes)
+    this.session.onData(borrowed)
+    borrowed.fill(GONE)
   }
 
   /** Returns the correlation. */
