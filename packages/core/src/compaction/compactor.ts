@@ -101,7 +101,10 @@ export class Compactor {
         if (log.compactableBelow < nextOffset) await this.#parts.checkpointer.run()
       const isWhole = (batch: Uint8Array): boolean => batchLeaderEpoch(batch) >= epoch
       const isKept = ({ offset }: RecordCursor): boolean => offset < from
-      for (const segment of log.segments.filter((one) => one.isSealed).reverse())
+      // Later ones hold only what came after, and may not be written yet.
+      const isBefore = ({ isSealed, baseOffset }: Segment): boolean =>
+        isSealed && baseOffset < nextOffset
+      for (const segment of log.segments.filter(isBefore).reverse())
         if (endOf(log, segment) > from && !(await this.#rewrite(log, segment, isKept, isWhole)))
           throw new BrokerError('ERR_DATA_CORRUPT', [from, endOf(log, segment), log.label])
       return nextOffset

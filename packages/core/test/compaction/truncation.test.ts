@@ -66,6 +66,27 @@ describe('truncation', () => {
     expect(await offsetsOf(node, handle)).toEqual([...range(0, 10), 41])
   })
 
+  it('leaves segments alone that were filled while it ran and are not written yet', async () => {
+    const node = await open(newWorld())
+    const handle = await node.create('t', { segmentBytes: 4_096 })
+    await fill(node, handle, 20, 'old')
+    const truncation = node.broker.truncateTopic(caller, { topic: 't', partition: 0, from: 10 })
+    const later: Promise<Outcome>[] = []
+    let isDone = false
+    const end = truncation.finally(() => (isDone = true))
+    while (!isDone) {
+      const bytes = batchOf(['x'.repeat(900)])
+      const outcome = node.submit(handle, bytes)
+      if (outcome !== undefined) later.push(outcome)
+      await node.world.scheduler.runFor(0.05)
+    }
+    const { next } = await node.run(end)
+    const outcomes = await node.run(Promise.all(later))
+    const offsets = outcomes.map(({ baseOffset }) => baseOffset).filter((offset) => offset >= next)
+    expect(offsets.length).toBeGreaterThan(8)
+    expect(await offsetsOf(node, handle)).toEqual([...range(0, 10), ...offsets])
+  })
+
   it('is refused outside of what is there', async () => {
     const node = await open(newWorld())
     const handle = await node.create('t')
