@@ -175,6 +175,28 @@ it('goes on after the engine was full, in the order of the requests', async () =
   expect(peer.connection.isPaused).toBe(false)
 })
 
+it('keeps what the engine does not take at once, though the bytes were borrowed', async () => {
+  await world.stop()
+  world = await openKafkaWorld({ limits: { inFlightCountMax: 2 } })
+  await world.broker.createTopic(caller, { topic: 'orders', partitions: 8 })
+  peer = world.connect()
+  await outcome(produceOf('orders', batchOf(['first'])))
+  const partitionData = Array.from({ length: 8 }, (_, index) => ({
+    index,
+    records: batchOf([`value ${index}`]),
+  }))
+  const topicData = [{ name: 'orders', partitionData }]
+  const asked = peer.send(produce, 9, { ...produceOf('orders', null), topicData })
+  const behind = peer.send(produce, 9, produceOf('orders', batchOf(['behind'])))
+  const { correlation, response } = await peer.take(produce, 9)
+  expect(correlation).toBe(asked)
+  const answered = response.responses[0]?.partitionResponses ?? []
+  expect(answered.map(({ errorCode }) => errorCode)).toEqual(partitionData.map(() => 0))
+  const last = await peer.take(produce, 9)
+  expect(last.correlation).toBe(behind)
+  expect(last.response.responses[0]?.partitionResponses[0]).toMatchObject({ baseOffset: 2 })
+})
+
 it('handles requests however they are cut', async () => {
   const requests = [0, 1, 2].map((index) =>
     encodeRequest(produce, 9, index, produceOf('orders', batchOf([`value ${index}`]))),
