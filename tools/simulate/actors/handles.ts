@@ -1,5 +1,5 @@
-/** Opens topics for actors, which may be deleted under them at any time. */
-import type { TopicHandle } from '@millrace/core'
+/** What actors share: a session to read with, and topics, which may be deleted under them at any time. */
+import type { EngineSession, TopicHandle } from '@millrace/core'
 import type { Life } from '../life.ts'
 import type { TopicState } from '../metadata-model.ts'
 import { callerOf } from '../names.ts'
@@ -21,5 +21,36 @@ export const openHandle = async (
     if (codeOf(error) === 'ERR_TOPIC_NOT_FOUND' && isGone) return undefined
     if (life.fatal !== undefined || life.isEnding || life.hasFaulted) return undefined
     throw error
+  }
+}
+
+/** A session that appends nothing. */
+export const openReadSession = (life: Life, namespace: string): EngineSession =>
+  life.broker.openSession({
+    ...callerOf(namespace),
+    inFlightCountMax: 16,
+    inFlightBytesMax: 1024 * 1024,
+    onCompletions: () => {},
+    onWritable: () => {},
+  })
+
+/** Any topic of the namespace, if there is one. */
+export const pickTopic = (life: Life, namespace: string): TopicState | undefined => {
+  const topics = life.simulation.metadata.topics().filter((topic) => topic.namespace === namespace)
+  return topics.length === 0 ? undefined : life.random.pick(topics)
+}
+
+/** Goes to one topic after the other until the process comes to its end. */
+export const visitTopics = async (
+  life: Life,
+  namespace: string,
+  visit: (topic: TopicState, handle: TopicHandle, partition: number) => Promise<void>,
+): Promise<void> => {
+  while (!life.isEnding) {
+    await life.idle()
+    const topic = life.isEnding ? undefined : pickTopic(life, namespace)
+    if (topic === undefined) continue
+    const handle = await openHandle(life, topic)
+    if (handle !== undefined) await visit(topic, handle, life.random.below(handle.partitionCount))
   }
 }

@@ -23,7 +23,7 @@ import type { TopicState } from '../metadata-model.ts'
 import { callerOf, logName } from '../names.ts'
 import { type BatchStamp, type PlannedBatch, buildBatch, isKeyed, timeOf } from '../payload.ts'
 import { codeOf } from '../read-check.ts'
-import { openHandle } from './handles.ts'
+import { visitTopics } from './handles.ts'
 
 /** An attempt of a batch, or a batch that must be refused with one of these codes. */
 interface Attempt {
@@ -73,27 +73,12 @@ export class IdempotentProducer {
     client.onNewProcess()
   }
 
-  async run(): Promise<void> {
-    const { random } = this.#life
-    while (!this.#life.isEnding) {
-      await this.#life.idle()
+  run(): Promise<void> {
+    return visitTopics(this.#life, this.#namespace, async (topic, handle, partition) => {
       if (this.#life.isEnding) return
-      if (this.#client.producerId === undefined && !(await this.#introduce())) continue
-      const topic = this.#pickTopic()
-      if (topic === undefined) continue
-      const handle = await openHandle(this.#life, topic)
-      if (handle === undefined || this.#life.isEnding) continue
-      const partition = random.below(handle.partitionCount)
+      if (this.#client.producerId === undefined && !(await this.#introduce())) return
       await this.#act(topic, handle, partition)
-    }
-  }
-
-  #pickTopic(): TopicState | undefined {
-    const { random, simulation } = this.#life
-    const topics = simulation.metadata
-      .topics()
-      .filter(({ namespace }) => namespace === this.#namespace)
-    return topics.length === 0 ? undefined : random.pick(topics)
+    })
   }
 
   /** Asks for a producer id. */

@@ -9,10 +9,10 @@ import type {
 import { crc32c } from '@millrace/codec'
 import type { Life } from '../life.ts'
 import type { TopicState } from '../metadata-model.ts'
-import { callerOf, logName } from '../names.ts'
+import { logName } from '../names.ts'
 import { joinParts } from '../payload.ts'
 import { checkRead } from '../read-check.ts'
-import { openHandle } from './handles.ts'
+import { openReadSession, visitTopics } from './handles.ts'
 
 /** Simulated time that a read may take beside its own waiting. */
 const SLACK_MS = 30_000
@@ -25,28 +25,13 @@ export class Reader {
   constructor(life: Life, namespace: string) {
     this.#life = life
     this.#namespace = namespace
-    this.#session = life.broker.openSession({
-      ...callerOf(namespace),
-      inFlightCountMax: 16,
-      inFlightBytesMax: 1024 * 1024,
-      onCompletions: () => {},
-      onWritable: () => {},
-    })
+    this.#session = openReadSession(life, namespace)
   }
 
-  async run(): Promise<void> {
-    const { random, simulation } = this.#life
-    while (!this.#life.isEnding) {
-      await this.#life.idle()
-      const topics = simulation.metadata
-        .topics()
-        .filter(({ namespace }) => namespace === this.#namespace)
-      if (topics.length === 0 || this.#life.isEnding) continue
-      const topic = random.pick(topics)
-      const handle = await openHandle(this.#life, topic)
-      if (handle === undefined) continue
-      await this.#readOnce(topic, handle, random.below(handle.partitionCount))
-    }
+  run(): Promise<void> {
+    return visitTopics(this.#life, this.#namespace, (topic, handle, partition) =>
+      this.#readOnce(topic, handle, partition),
+    )
   }
 
   async #readOnce(topic: TopicState, handle: TopicHandle, partition: number): Promise<void> {

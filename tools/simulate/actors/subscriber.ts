@@ -1,11 +1,11 @@
 /** Follows partitions with credit: nothing skipped, nothing twice, nothing beyond the credit. */
-import type { EngineSession, PartitionSubscription, ReadResult } from '@millrace/core'
+import type { EngineSession, PartitionSubscription, ReadResult, TopicHandle } from '@millrace/core'
 import type { BrokerError } from '@millrace/codec'
 import type { Life } from '../life.ts'
 import type { TopicState } from '../metadata-model.ts'
 import { callerOf, logName } from '../names.ts'
 import { checkRead } from '../read-check.ts'
-import { openHandle } from './handles.ts'
+import { openReadSession, visitTopics } from './handles.ts'
 
 const BYTES_PER_DELIVERY_MAX = 8192
 
@@ -25,32 +25,18 @@ export class Subscriber {
   constructor(life: Life, namespace: string) {
     this.#life = life
     this.#namespace = namespace
-    this.#session = life.broker.openSession({
-      ...callerOf(namespace),
-      inFlightCountMax: 16,
-      inFlightBytesMax: 1024 * 1024,
-      onCompletions: () => {},
-      onWritable: () => {},
-    })
+    this.#session = openReadSession(life, namespace)
   }
 
-  async run(): Promise<void> {
-    const { random, simulation } = this.#life
-    while (!this.#life.isEnding) {
-      await this.#life.idle()
-      const topics = simulation.metadata
-        .topics()
-        .filter(({ namespace }) => namespace === this.#namespace)
-      if (topics.length === 0 || this.#life.isEnding) continue
-      await this.#follow(random.pick(topics))
-    }
+  run(): Promise<void> {
+    return visitTopics(this.#life, this.#namespace, (topic, handle, partition) =>
+      this.#follow(topic, handle, partition),
+    )
   }
 
-  async #follow(topic: TopicState): Promise<void> {
+  async #follow(topic: TopicState, handle: TopicHandle, partition: number): Promise<void> {
     const { random } = this.#life
-    const handle = await openHandle(this.#life, topic)
-    if (handle === undefined || this.#life.isEnding) return
-    const partition = random.below(handle.partitionCount)
+    if (this.#life.isEnding) return
     const offset = this.#startOf(topic, partition)
     if (offset === undefined) return
     const following: Following = {
