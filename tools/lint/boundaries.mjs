@@ -54,6 +54,7 @@ export const testBoundaries = {
     'client-core',
     'client-node',
     'gateway-kafka',
+    'gateway-amqp',
   ].map((name) => [`@millrace/${name}`, '@millrace/testing']),
   depConstraints: Object.entries(layers).map(([name, mayImport]) =>
     layer(name, [...new Set([...mayImport, 'testing'])]),

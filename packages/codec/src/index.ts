@@ -37,6 +37,7 @@ export { murmur2, partitionForKey } from './murmur2.ts'
 export { RingQueue } from './ring-queue.ts'
 export {
   messageModelProtocols,
+  propertyFormats,
   reservedHeaders,
   type MessageModelProtocol,
   type ReservedHeader,

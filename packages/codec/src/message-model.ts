@@ -139,4 +139,10 @@ export const reservedHeaders = {
   traceState: define('tracestate', 'text', 'W3C Trace Context: vendor state'),
 } as const satisfies Record<string, ReservedHeader>
 
+/**
+ * What the property block of a queued message is: neutral headers as in a record, or the block of the
+ * protocol it was published by, kept raw. Append-only: the numbers are stored.
+ */
+export const propertyFormats = { headers: 0, amqp091: 1 } as const
+
 export type ReservedHeaderKey = keyof typeof reservedHeaders

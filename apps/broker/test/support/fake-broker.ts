@@ -28,6 +28,7 @@ import {
   type TopicSettings,
   TrafficCounters,
   volatileIdentityStorage,
+  type Messaging,
 } from '@millrace/core'
 
 const settings: TopicSettings = { ...defaultTopicSettings, batchBytesMax: 1 << 20 }
@@ -84,6 +85,8 @@ export class FakeBroker implements Broker {
     storage: volatileIdentityStorage(),
     clock: { now: () => 0, monotonic: () => 0 },
   })
+  /** Set it where exchanges and queues come up. */
+  messaging = undefined as unknown as Messaging
   readonly topics = new Map<string, FakeTopic>()
   readonly sessions = new Set<FakeSession>()
   readonly changed = new Set<() => void>()

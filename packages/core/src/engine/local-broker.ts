@@ -48,7 +48,7 @@ export interface LocalBrokerParts {
 }
 
 /** Checks no permission: `GuardedBroker` does, in front of every call. */
-export class LocalBroker implements Omit<Broker, 'identity'> {
+export class LocalBroker implements Omit<Broker, 'identity' | 'messaging'> {
   readonly #parts: LocalBrokerParts
   readonly #sessions = new Set<Session>()
   #isServing = true

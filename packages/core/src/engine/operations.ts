@@ -15,6 +15,7 @@ import type { Identity } from '../identity/identity.ts'
 import type { Grant } from '../identity/permission.ts'
 import type { SessionAccess } from '../identity/session-access.ts'
 import type { DurationBuckets } from '../log/latency-window.ts'
+import type { Messaging } from './messaging.ts'
 import type { TrafficCounters } from './traffic.ts'
 
 export type Durability = 'memory' | 'replicated' | 'persisted'
@@ -243,6 +244,8 @@ export interface Caller {
 export interface Broker {
   /** Users, permissions, and the decisions made from them. */
   readonly identity: Identity
+  /** Exchanges, bindings and queues. */
+  readonly messaging: Messaging
   openSession(options: SessionOptions): EngineSession
   openTopic(caller: Caller, topic: string, options: { create: boolean }): Promise<TopicHandle>
   createTopic(

@@ -5,7 +5,8 @@
  *
  * What a caller has no right to at all looks the same whether it exists or not.
  */
-import type { BrokerError } from '@millrace/codec'
+import { BrokerError } from '@millrace/codec'
+import type { Messaging } from '../engine/messaging.ts'
 import type {
   Broker,
   BrokerStatus,
@@ -36,17 +37,21 @@ const topicOf = ({ namespace }: Caller, name: string): Resource => ({
 
 export class GuardedBroker implements Broker {
   readonly identity: Identity
-  readonly #inner: Omit<Broker, 'identity'>
+  readonly #inner: Omit<Broker, 'identity' | 'messaging'>
   readonly #autoCreatesTopics: boolean
 
   constructor(
-    inner: Omit<Broker, 'identity'>,
+    inner: Omit<Broker, 'identity' | 'messaging'>,
     identity: Identity,
     options: { readonly autoCreateTopics: boolean },
   ) {
     this.#inner = inner
     this.identity = identity
     this.#autoCreatesTopics = options.autoCreateTopics
+  }
+
+  get messaging(): Messaging {
+    throw new BrokerError('ERR_UNSUPPORTED_FEATURE', ['a queue'])
   }
 
   openSession(options: SessionOptions): EngineSession {

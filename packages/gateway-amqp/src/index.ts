@@ -1,0 +1,1 @@
+export { AmqpGateway } from './amqp-gateway.ts'
