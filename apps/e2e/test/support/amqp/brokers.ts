@@ -1,0 +1,36 @@
+/**
+ * The brokers that every AMQP suite runs against: Millrace, and Debian's rabbitmq-server, which keeps
+ * the suites honest.
+ */
+import { randomUUID } from 'node:crypto'
+import { launchRabbitmq } from './rabbitmq.ts'
+
+export interface AmqpBroker {
+  readonly name: 'rabbitmq' | 'millrace'
+  readonly port: number
+  readonly url: string
+  /** `undefined` when it does not speak AMQP over WebSocket. */
+  readonly webSocketUrl: string | undefined
+  pid(): number
+  /** `kill -9`, and waits until it is gone. */
+  kill(): Promise<void>
+  /** After `kill`: on the same directory and the same ports. */
+  start(): Promise<void>
+  /** The suite is done with it. */
+  release(): Promise<void>
+}
+
+export interface AmqpBrokerKind {
+  readonly name: AmqpBroker['name']
+  launch(): Promise<AmqpBroker>
+}
+
+export const amqpBrokers: readonly AmqpBrokerKind[] = [{ name: 'rabbitmq', launch: launchRabbitmq }]
+
+export const restart = async (broker: AmqpBroker): Promise<void> => {
+  await broker.kill()
+  await broker.start()
+}
+
+/** A name that no other test has. */
+export const unique = (name: string): string => `${name}.${randomUUID().slice(0, 8)}`

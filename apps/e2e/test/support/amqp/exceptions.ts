@@ -1,0 +1,21 @@
+/** Tests that one of the brokers cannot pass, and why: the only place where a suite makes a difference. */
+import type { AmqpBroker } from './brokers.ts'
+
+interface Exception {
+  readonly broker: AmqpBroker['name']
+  readonly test: string
+  readonly reason: string
+}
+
+const exceptions: readonly Exception[] = [
+  {
+    broker: 'rabbitmq',
+    test: 'cloudamqp over WebSocket',
+    reason:
+      'rabbitmq-server has AMQP over WebSocket neither in Debian nor without its paid edition',
+  },
+]
+
+/** Whether the test is to run against the broker. */
+export const passes = (broker: AmqpBroker['name'], test: string): boolean =>
+  !exceptions.some((one) => one.broker === broker && one.test === test)
