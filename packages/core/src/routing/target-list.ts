@@ -1,0 +1,64 @@
+/**
+ * Targets, each of them once, however many bindings put it there: it goes when the last of them does.
+ *
+ * The order is no promise: the last takes the place of one that goes.
+ */
+import type { RouteTarget, TargetVisitor } from './route-target.ts'
+
+/** From so many on, places are looked up in a map instead of by looking through the list. */
+const INDEXED_COUNT_MIN = 16
+
+export class TargetList {
+  readonly #targets: RouteTarget[] = []
+  /** How many bindings have put the target of the same place here. */
+  readonly #counts: number[] = []
+  #places: Map<RouteTarget, number> | undefined = undefined
+
+  get size(): number {
+    return this.#targets.length
+  }
+
+  at(place: number): RouteTarget | undefined {
+    return this.#targets[place]
+  }
+
+  add(target: RouteTarget): void {
+    const place = this.#placeOf(target)
+    if (place >= 0) {
+      this.#counts[place]! += 1
+      return
+    }
+    this.#places?.set(target, this.#targets.length)
+    this.#targets.push(target)
+    this.#counts.push(1)
+    if (this.#targets.length === INDEXED_COUNT_MIN)
+      this.#places = new Map(this.#targets.map((one, index) => [one, index]))
+  }
+
+  remove(target: RouteTarget): void {
+    const place = this.#placeOf(target)
+    if (place < 0) return
+    this.#counts[place]! -= 1
+    if (this.#counts[place] === 0) this.#drop(place, target)
+  }
+
+  visitAll(visitor: TargetVisitor): void {
+    const targets = this.#targets
+    for (let index = 0; index < targets.length; index++) visitor.visit(targets[index]!)
+  }
+
+  #placeOf(target: RouteTarget): number {
+    if (this.#places === undefined) return this.#targets.indexOf(target)
+    return this.#places.get(target) ?? -1
+  }
+
+  #drop(place: number, target: RouteTarget): void {
+    const last = this.#targets.pop()!
+    const count = this.#counts.pop()!
+    this.#places?.delete(target)
+    if (last === target) return
+    this.#targets[place] = last
+    this.#counts[place] = count
+    this.#places?.set(last, place)
+  }
+}
