@@ -31,9 +31,16 @@ export {
   writeVarint,
   writeVarlong,
 } from './varint.ts'
-export { isUtf8, utf8Decode, utf8Encode, utf8Length } from './utf8.ts'
+export { isUtf8, utf8Decode, utf8DecodeRange, utf8Encode, utf8Length, writeUtf8 } from './utf8.ts'
 export { crc32c, crc32cJs } from './crc32c.ts'
 export { murmur2, partitionForKey } from './murmur2.ts'
+export {
+  checkHeaderBlock,
+  decodeHeaderBlock,
+  encodeHeaderBlock,
+  headerBlockSize,
+  writeHeaderBlock,
+} from './header-block.ts'
 export { RingQueue } from './ring-queue.ts'
 export {
   messageModelProtocols,

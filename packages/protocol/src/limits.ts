@@ -31,7 +31,22 @@ export const TOPIC_LIST_COUNT_MAX = 1000
 export const USER_LIST_COUNT_MAX = 200
 /** Permissions in one PERMISSION_LISTED: with names of 255 bytes they stay below its limit. */
 export const PERMISSION_LIST_COUNT_MAX = 500
+/**
+ * Exchanges in one EXCHANGE_LISTED, queues in one QUEUE_LISTED: with four names of 255 bytes each they
+ * stay far below its limit, whose rest is for labels.
+ */
+export const EXCHANGE_LIST_COUNT_MAX = 200
+export const QUEUE_LIST_COUNT_MAX = 200
+export const BINDING_LIST_COUNT_MAX = 500
 export const CONTROL_DEPTH_MAX = 8
+
+/** Messages in one PUBLISH or COMMIT: its answer stays one small frame. */
+export const PUBLISH_COUNT_MAX = 10_000
+/** Ranges in one SETTLE, settlements in one COMMIT. */
+export const SETTLE_COUNT_MAX = 10_000
+export const PEEK_COUNT_MAX = 1_000
+/** What a delivery tells of a message's dead-lettering; with its head it fits `BODY_HEAD_BYTES_MAX`. */
+export const DEAD_LETTERS_BYTES_MAX = 3_072
 
 export const PING_BODY_BYTES_MAX = 64
 export const ERROR_MESSAGE_CHARACTERS_MAX = 1024
@@ -44,6 +59,8 @@ export const HEARTBEAT_MS_MAX = 3_600_000
 export const HEARTBEAT_SILENCE_FACTOR = 2
 
 export const CHANNEL_MAX = 0xffff
+export const UINT16_MAX = 0xffff
+export const INT32_MAX = 0x7fff_ffff
 export const UINT32_MAX = 0xffff_ffff
 /** The largest epoch of a producer. */
 export const INT16_MAX = 0x7fff

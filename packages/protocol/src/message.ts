@@ -5,14 +5,19 @@
 import { BrokerError } from '@millrace/codec'
 import * as authenticate from './messages/authenticate.ts'
 import * as backup from './messages/backup.ts'
+import * as bindings from './messages/bindings.ts'
 import { type Close, decodeClose, encodeClose } from './messages/close.ts'
 import { type Connect, decodeConnect, encodeConnect } from './messages/connect.ts'
 import { type Connected, decodeConnected, encodeConnected } from './messages/connected.ts'
 import { type Credit, decodeCredit, encodeCredit } from './messages/credit.ts'
 import { decodeDeliver, type Deliver, encodeDeliver } from './messages/deliver.ts'
+import * as commit from './messages/commit.ts'
+import * as consume from './messages/consume.ts'
 import { decodeErrorBody, encodeErrorBody, type ErrorBody } from './messages/error.ts'
+import * as exchanges from './messages/exchanges.ts'
 import { decodeFetch, encodeFetch, type Fetch } from './messages/fetch.ts'
 import { decodeFetched, encodeFetched, type Fetched } from './messages/fetched.ts'
+import * as get from './messages/get.ts'
 import { decodeGoAway, encodeGoAway, type GoAway } from './messages/go-away.ts'
 import * as initProducer from './messages/init-producer.ts'
 import * as listOffsets from './messages/list-offsets.ts'
@@ -20,7 +25,13 @@ import * as permissions from './messages/permissions.ts'
 import { decodePing, encodePing, type Ping } from './messages/ping.ts'
 import { decodeProduce, encodeProduce, type Produce } from './messages/produce.ts'
 import { decodeProduced, encodeProduced, type Produced } from './messages/produced.ts'
+import * as publish from './messages/publish.ts'
+import * as published from './messages/published.ts'
+import * as queueCare from './messages/queue-care.ts'
+import * as queueDelivery from './messages/queue-delivery.ts'
+import * as queues from './messages/queues.ts'
 import * as recordsDelete from './messages/records-delete.ts'
+import * as settle from './messages/settle.ts'
 import * as storageCheck from './messages/storage-check.ts'
 import * as subscribe from './messages/subscribe.ts'
 import {
@@ -113,6 +124,54 @@ export interface Messages {
   [Opcode.STORAGE_CHECKED]: storageCheck.StorageChecked
   [Opcode.BACKUP]: backup.Backup
   [Opcode.BACKED_UP]: backup.BackedUp
+  [Opcode.EXCHANGE_DECLARE]: exchanges.ExchangeDeclare
+  [Opcode.EXCHANGE_DECLARED]: exchanges.ExchangeDescription
+  [Opcode.EXCHANGE_DESCRIBE]: exchanges.ExchangeDescribe
+  [Opcode.EXCHANGE_DESCRIBED]: exchanges.ExchangeDescription
+  [Opcode.EXCHANGE_LIST]: exchanges.NameList
+  [Opcode.EXCHANGE_LISTED]: exchanges.ExchangeListed
+  [Opcode.EXCHANGE_DELETE]: exchanges.ExchangeDelete
+  [Opcode.EXCHANGE_DELETED]: exchanges.Done
+  [Opcode.BIND]: bindings.Binding
+  [Opcode.BOUND]: exchanges.Done
+  [Opcode.UNBIND]: bindings.Binding
+  [Opcode.UNBOUND]: exchanges.Done
+  [Opcode.BINDING_LIST]: bindings.BindingList
+  [Opcode.BINDING_LISTED]: bindings.BindingListed
+  [Opcode.QUEUE_DECLARE]: queues.QueueDeclare
+  [Opcode.QUEUE_DECLARED]: queues.QueueDescription
+  [Opcode.QUEUE_DESCRIBE]: queues.QueueDescribe
+  [Opcode.QUEUE_DESCRIBED]: queues.QueueDescription
+  [Opcode.QUEUE_LIST]: exchanges.NameList
+  [Opcode.QUEUE_LISTED]: queues.QueueListed
+  [Opcode.QUEUE_ALTER]: queues.QueueAlter
+  [Opcode.QUEUE_ALTERED]: queues.QueueDescription
+  [Opcode.QUEUE_DELETE]: queues.QueueDelete
+  [Opcode.QUEUE_DELETED]: queues.MessagesCounted
+  [Opcode.QUEUE_PURGE]: queues.QueueDescribe
+  [Opcode.QUEUE_PURGED]: queues.MessagesCounted
+  [Opcode.QUEUE_PEEK]: get.QueuePeek
+  [Opcode.QUEUE_PEEKED]: readonly queueDelivery.QueueDelivery[]
+  [Opcode.QUEUE_MOVE]: queueCare.QueueMove
+  [Opcode.QUEUE_MOVED]: queues.MessagesCounted
+  [Opcode.QUEUE_REPLAY]: queueCare.QueueReplay
+  [Opcode.QUEUE_REPLAYED]: queues.MessagesCounted
+  [Opcode.PUBLISH]: publish.Publish
+  [Opcode.PUBLISHED]: published.Published
+  [Opcode.COMMIT]: commit.Commit
+  [Opcode.COMMITTED]: published.Published
+  [Opcode.CONSUME]: consume.Consume
+  [Opcode.CONSUMING]: consume.ConsumerNumber
+  [Opcode.CONSUMER_ALTER]: consume.ConsumerAlter
+  [Opcode.CONSUMER_ALTERED]: exchanges.Done
+  [Opcode.CONSUMER_CANCEL]: consume.ConsumerNumber
+  [Opcode.CONSUMER_CANCELLED]: exchanges.Done
+  [Opcode.GET]: get.Get
+  [Opcode.GOT]: get.Got
+  [Opcode.SETTLE]: settle.Settle
+  [Opcode.SETTLED]: Close
+  [Opcode.QUEUE_DELIVER]: readonly queueDelivery.QueueDelivery[]
+  [Opcode.CONSUMER_END]: consume.ConsumerEnd
   [Opcode.ERROR]: ErrorBody
 }
 
@@ -122,6 +181,19 @@ const codec = <Message>(
 ): MessageCodec<Message> => ({ encode, decode })
 
 const description = codec(encodeTopicDescription, decodeTopicDescription)
+const exchange = codec(exchanges.encodeExchangeDescription, exchanges.decodeExchangeDescription)
+const queue = codec(queues.encodeQueueDescription, queues.decodeQueueDescription)
+const done = codec(exchanges.encodeDone, exchanges.decodeDone)
+const names = codec(exchanges.encodeNameList, exchanges.decodeNameList)
+const counted = codec(queues.encodeMessagesCounted, queues.decodeMessagesCounted)
+const binding = codec(bindings.encodeBinding, bindings.decodeBinding)
+const queueName = codec(queues.encodeQueueDescribe, queues.decodeQueueDescribe)
+const outcomes = codec(published.encodePublished, published.decodePublished)
+const consumer = codec(consume.encodeConsumerNumber, consume.decodeConsumerNumber)
+const deliveries = codec<readonly queueDelivery.QueueDelivery[]>(
+  (list) => queueDelivery.encodeQueueDeliveries(list),
+  (body) => queueDelivery.decodeQueueDeliveries(body),
+)
 
 export const messageCodecs: { readonly [Op in Opcode]: MessageCodec<Messages[Op]> } = {
   [Opcode.CONNECT]: codec(encodeConnect, decodeConnect),
@@ -212,6 +284,60 @@ export const messageCodecs: { readonly [Op in Opcode]: MessageCodec<Messages[Op]
   ),
   [Opcode.BACKUP]: codec(backup.encodeBackup, backup.decodeBackup),
   [Opcode.BACKED_UP]: codec(backup.encodeBackedUp, backup.decodeBackedUp),
+  [Opcode.EXCHANGE_DECLARE]: codec(
+    exchanges.encodeExchangeDeclare,
+    exchanges.decodeExchangeDeclare,
+  ),
+  [Opcode.EXCHANGE_DECLARED]: exchange,
+  [Opcode.EXCHANGE_DESCRIBE]: codec(
+    exchanges.encodeExchangeDescribe,
+    exchanges.decodeExchangeDescribe,
+  ),
+  [Opcode.EXCHANGE_DESCRIBED]: exchange,
+  [Opcode.EXCHANGE_LIST]: names,
+  [Opcode.EXCHANGE_LISTED]: codec(exchanges.encodeExchangeListed, exchanges.decodeExchangeListed),
+  [Opcode.EXCHANGE_DELETE]: codec(exchanges.encodeExchangeDelete, exchanges.decodeExchangeDelete),
+  [Opcode.EXCHANGE_DELETED]: done,
+  [Opcode.BIND]: binding,
+  [Opcode.BOUND]: done,
+  [Opcode.UNBIND]: binding,
+  [Opcode.UNBOUND]: done,
+  [Opcode.BINDING_LIST]: codec(bindings.encodeBindingList, bindings.decodeBindingList),
+  [Opcode.BINDING_LISTED]: codec(bindings.encodeBindingListed, bindings.decodeBindingListed),
+  [Opcode.QUEUE_DECLARE]: codec(queues.encodeQueueDeclare, queues.decodeQueueDeclare),
+  [Opcode.QUEUE_DECLARED]: queue,
+  [Opcode.QUEUE_DESCRIBE]: queueName,
+  [Opcode.QUEUE_DESCRIBED]: queue,
+  [Opcode.QUEUE_LIST]: names,
+  [Opcode.QUEUE_LISTED]: codec(queues.encodeQueueListed, queues.decodeQueueListed),
+  [Opcode.QUEUE_ALTER]: codec(queues.encodeQueueAlter, queues.decodeQueueAlter),
+  [Opcode.QUEUE_ALTERED]: queue,
+  [Opcode.QUEUE_DELETE]: codec(queues.encodeQueueDelete, queues.decodeQueueDelete),
+  [Opcode.QUEUE_DELETED]: counted,
+  [Opcode.QUEUE_PURGE]: queueName,
+  [Opcode.QUEUE_PURGED]: counted,
+  [Opcode.QUEUE_PEEK]: codec(get.encodeQueuePeek, get.decodeQueuePeek),
+  [Opcode.QUEUE_PEEKED]: deliveries,
+  [Opcode.QUEUE_MOVE]: codec(queueCare.encodeQueueMove, queueCare.decodeQueueMove),
+  [Opcode.QUEUE_MOVED]: counted,
+  [Opcode.QUEUE_REPLAY]: codec(queueCare.encodeQueueReplay, queueCare.decodeQueueReplay),
+  [Opcode.QUEUE_REPLAYED]: counted,
+  [Opcode.PUBLISH]: codec(publish.encodePublish, publish.decodePublish),
+  [Opcode.PUBLISHED]: outcomes,
+  [Opcode.COMMIT]: codec(commit.encodeCommit, commit.decodeCommit),
+  [Opcode.COMMITTED]: outcomes,
+  [Opcode.CONSUME]: codec(consume.encodeConsume, consume.decodeConsume),
+  [Opcode.CONSUMING]: consumer,
+  [Opcode.CONSUMER_ALTER]: codec(consume.encodeConsumerAlter, consume.decodeConsumerAlter),
+  [Opcode.CONSUMER_ALTERED]: done,
+  [Opcode.CONSUMER_CANCEL]: consumer,
+  [Opcode.CONSUMER_CANCELLED]: done,
+  [Opcode.GET]: codec(get.encodeGet, get.decodeGet),
+  [Opcode.GOT]: codec(get.encodeGot, get.decodeGot),
+  [Opcode.SETTLE]: codec(settle.encodeSettle, settle.decodeSettle),
+  [Opcode.SETTLED]: codec(encodeClose, decodeClose),
+  [Opcode.QUEUE_DELIVER]: deliveries,
+  [Opcode.CONSUMER_END]: codec(consume.encodeConsumerEnd, consume.decodeConsumerEnd),
   [Opcode.ERROR]: codec(encodeErrorBody, decodeErrorBody),
 }
 

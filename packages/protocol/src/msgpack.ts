@@ -7,7 +7,7 @@
 import { BrokerError } from '@millrace/codec'
 import { Packr, Unpackr } from 'msgpackr'
 import { checkControl } from './control-check.ts'
-import { CONTROL_BODY_BYTES_MAX, CONTROL_DEPTH_MAX } from './limits.ts'
+import { CONTROL_BODY_BYTES_MAX, CONTROL_DEPTH_MAX, INT32_MAX } from './limits.ts'
 
 export type ControlMap = Record<string, unknown>
 
@@ -21,9 +21,7 @@ const unpackr = new Unpackr({
   copyBuffers: true,
 })
 
-/** Integers at most this far from zero go out as they are; msgpackr would write larger as floats. */
-const INT32_MAX = 0x7fff_ffff
-
+/** Small integers go out as they are; msgpackr would write larger ones as floats. */
 const plainNumber = (value: number): number | bigint =>
   Number.isSafeInteger(value) && Math.abs(value) > INT32_MAX ? BigInt(value) : value
 

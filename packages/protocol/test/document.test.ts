@@ -10,7 +10,7 @@ import {
   writeVarint,
 } from '@millrace/codec'
 import * as protocol from '../src/index.ts'
-import { bytesOf, fromHex, session, toHex } from './support.ts'
+import { bytesOf, fromHex, queueVectors, session, toHex } from './support.ts'
 
 const documentText = readFileSync(join(__dirname, '../../../docs/protocol.md'), 'utf8')
 
@@ -32,12 +32,15 @@ const section = (title: string): string => {
   return documentText.slice(from, to < 0 ? undefined : to)
 }
 
-it.each(session)('shows the bytes of $name', (vector) => {
+/** Of section 19, beside the whole session of section 16. */
+const shown = queueVectors.filter(({ name }) => name === 'publish' || name === 'queue-deliver')
+
+it.each([...session, ...shown])('shows the bytes of $name', (vector) => {
   expect(hexBlocks.get(vector.name)).toBe(vector.frame)
 })
 
 it('shows no frame that is not a vector', () => {
-  const names = [...session.map((vector) => vector.name), 'batch'].sort()
+  const names = [...[...session, ...shown].map((vector) => vector.name), 'batch'].sort()
   expect([...hexBlocks.keys()].sort()).toEqual(names)
 })
 
@@ -93,6 +96,13 @@ it('states the limits of the code', () => {
     ['topics in one TOPIC_LISTED', protocol.TOPIC_LIST_COUNT_MAX],
     ['users in one USER_LISTED', protocol.USER_LIST_COUNT_MAX],
     ['permissions in one PERMISSION_LISTED', protocol.PERMISSION_LIST_COUNT_MAX],
+    ['exchanges in one EXCHANGE_LISTED', protocol.EXCHANGE_LIST_COUNT_MAX],
+    ['queues in one QUEUE_LISTED', protocol.QUEUE_LIST_COUNT_MAX],
+    ['bindings in one BINDING_LISTED', protocol.BINDING_LIST_COUNT_MAX],
+    ['messages in one PUBLISH or COMMIT', protocol.PUBLISH_COUNT_MAX],
+    ['ranges in one SETTLE, settlements in one COMMIT', protocol.SETTLE_COUNT_MAX],
+    ['deliveries in one QUEUE_PEEKED', protocol.PEEK_COUNT_MAX],
+    ['dead letters of one delivery', protocol.DEAD_LETTERS_BYTES_MAX],
     ['nesting of a control body', protocol.CONTROL_DEPTH_MAX],
     ['body of PING', protocol.PING_BODY_BYTES_MAX],
     ['text of ERROR', protocol.ERROR_MESSAGE_CHARACTERS_MAX],

@@ -40,7 +40,12 @@ export const readVectors = <T>(name: string): T =>
   JSON.parse(readFileSync(join(__dirname, 'vectors', name), 'utf8'), revive) as T
 
 export const session = readVectors<Vector[]>('session.json')
-export const allVectors: Vector[] = [...session, ...readVectors<Vector[]>('messages.json')]
+export const queueVectors: Vector[] = readVectors<Vector[]>('queues.json')
+export const allVectors: Vector[] = [
+  ...session,
+  ...readVectors<Vector[]>('messages.json'),
+  ...queueVectors,
+]
 
 export const concat = (chunks: readonly Uint8Array[]): Uint8Array => {
   const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))

@@ -1,11 +1,12 @@
 /**
- * Writes session.json and messages.json from the built codec: `npx tsc -b packages/protocol`, then
+ * Writes session.json, messages.json and queues.json from the built codec: `npx tsc -b packages/protocol`, then
  * `node packages/protocol/test/vectors/generate.mjs`. Run it to add vectors. A changed byte of an
  * old vector is a changed protocol: read docs/protocol.md, "Versions", first.
  */
 import { writeFileSync } from 'node:fs'
 import { RecordBatchBuilder, partitionForKey, murmur2 } from '@millrace/codec'
 import { encodeFrame, encodeMessage, Opcode } from '../../dist/index.js'
+import { queueVectors } from './queue-vectors.mjs'
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex')
 const text = (string) => new TextEncoder().encode(string)
@@ -312,6 +313,11 @@ const messages = [
     disabled: true,
     revision: 2,
   }),
+  vector('user-put with quotas', 'USER_PUT', 22, {
+    user: 'ann',
+    create: false,
+    quotas: { bytesInPerSecond: 10485760, connections: 5 },
+  }),
   vector('user-stored', 'USER_STORED', 20, {
     user: 'ann',
     revision: 2,
@@ -320,6 +326,17 @@ const messages = [
     administrator: false,
     disabled: false,
     certificateNames: ['ann.example'],
+    hasPassword: true,
+  }),
+  vector('user-stored with quotas', 'USER_STORED', 22, {
+    user: 'ann',
+    revision: 2,
+    createdAt: 1700000000000,
+    changedAt: 1700000000001,
+    administrator: false,
+    disabled: false,
+    certificateNames: ['ann.example'],
+    quotas: { bytesOutPerSecond: 0, topics: 50 },
     hasPassword: true,
   }),
   vector('user-delete', 'USER_DELETE', 22, { user: 'ann', revision: 3 }),
@@ -457,4 +474,8 @@ const save = (name, value) =>
   writeFileSync(new URL(name, import.meta.url), JSON.stringify(value, toJson, 2) + '\n')
 save('session.json', session)
 save('messages.json', messages)
+save(
+  'queues.json',
+  queueVectors.map((fields) => vector(...fields)),
+)
 save('key-partitions.json', partitions)
