@@ -188,7 +188,7 @@ describe('after the handshake', () => {
 
   it('answers unknown opcodes and goes on', async () => {
     const peer = await RawPeer.open(fake.port)
-    for (const opcode of [0x00, 0x06, 0x50, 0x7e]) {
+    for (const opcode of [0x00, 0x06, 0x57, 0x7e]) {
       const correlation = peer.send(opcode)
       expect(await peer.takeError()).toMatchObject({ code: 'ERR_UNKNOWN_OPCODE', correlation })
     }
