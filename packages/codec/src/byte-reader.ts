@@ -68,6 +68,11 @@ export class ByteReader {
     return this.#safe(readInt64(this.#source, this.#take(8)))
   }
 
+  float32(): number {
+    const { buffer, byteOffset, byteLength } = this.#source
+    return new DataView(buffer, byteOffset, byteLength).getFloat32(this.#take(4))
+  }
+
   float64(): number {
     const { buffer, byteOffset, byteLength } = this.#source
     return new DataView(buffer, byteOffset, byteLength).getFloat64(this.#take(8))

@@ -72,6 +72,14 @@ export class ByteWriter {
     return this
   }
 
+  float32(value: number): this {
+    this.#room(4)
+    const { buffer, byteOffset, byteLength } = this.#bytes
+    new DataView(buffer, byteOffset, byteLength).setFloat32(this.position, value)
+    this.position += 4
+    return this
+  }
+
   float64(value: number): this {
     this.#room(8)
     const { buffer, byteOffset, byteLength } = this.#bytes

@@ -16,6 +16,7 @@ const fixedWidth: readonly [string, number, Verb][] = [
   ['int32', 4, (from) => from.int32()],
   ['uint64', 8, (from) => from.uint64()],
   ['int64', 8, (from) => from.int64()],
+  ['float32', 4, (from) => from.float32()],
   ['float64', 8, (from) => from.float64()],
   ['bytes', 3, (from) => from.bytes(3)],
   ['utf8', 3, (from) => from.utf8(3)],
@@ -41,6 +42,7 @@ describe('ByteReader', () => {
     expect(reader(ones).uint32()).toBe(4_294_967_295)
     expect(reader(ones).int32()).toBe(-1)
     expect(reader(ones).int64()).toBe(-1)
+    expect(reader('3fc00000').float32()).toBe(1.5)
     expect(reader('3ff8000000000000').float64()).toBe(1.5)
   })
 

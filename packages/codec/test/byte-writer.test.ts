@@ -8,9 +8,9 @@ describe('ByteWriter', () => {
   it('writes big endian', () => {
     const writer = new ByteWriter()
     writer.uint8(1).int8(-1).uint16(0x0203).int16(-2).uint32(0x04050607).int32(-3)
-    writer.uint64(0x08090a0b0c0d).int64(-4).float64(1.5)
+    writer.uint64(0x08090a0b0c0d).int64(-4).float64(1.5).float32(-0.5)
     expect(toHex(writer.finish())).toBe(
-      '01ff0203fffe04050607fffffffd000008090a0b0c0dfffffffffffffffc3ff8000000000000',
+      '01ff0203fffe04050607fffffffd000008090a0b0c0dfffffffffffffffc3ff8000000000000bf000000',
     )
   })
 
