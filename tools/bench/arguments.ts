@@ -5,6 +5,8 @@ import { parseArgs } from 'node:util'
 export interface BenchArguments {
   /** Names of questions; all when empty. */
   readonly only: readonly string[]
+  /** Also the questions that take long. */
+  readonly isDeep: boolean
   /** Small counts: shows that the bench works, measures nothing. */
   readonly isQuick: boolean
   readonly isJson: boolean
@@ -23,6 +25,7 @@ export class UsageError extends Error {}
 
 export const usage = `Usage: npm run bench -- [options]
   --only NAME      one question; may be given again (--list names them)
+  --deep           also the questions that take long; with --only they need it not
   --quick          small counts: a check that the bench works, not a measurement
   --json           one JSON document instead of text
   --repeats N      how often each contender runs (5; with --quick 1)
@@ -33,6 +36,7 @@ export const usage = `Usage: npm run bench -- [options]
 
 const options = {
   only: { type: 'string', multiple: true, default: [] as string[] },
+  deep: { type: 'boolean', default: false },
   quick: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   repeats: { type: 'string' },
@@ -71,6 +75,7 @@ export const parseArguments = (
   }
   return {
     only: values.only,
+    isDeep: values.deep,
     isQuick: values.quick,
     isJson: values.json,
     isListing: values.list,

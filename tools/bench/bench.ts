@@ -2,14 +2,19 @@
  * What a question works with: sizes, fresh brokers and workers, and the costs of a stretch of work.
  * Everything handed out is ended by `close`, also when a question failed.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type BrokerCounters, BrokerUnderTest } from './broker-under-test.ts'
-import { cpuMsOf, cpuTimesOf } from './process-stat.ts'
+import { BrokerUnderTest } from './broker-under-test.ts'
+import type { BrokerCounters, Measured } from './contender.ts'
+import { cpuMsOf } from './process-stat.ts'
+import { RabbitMqUnderTest } from './rabbitmq-under-test.ts'
 import { type Latencies, sum } from './statistics.ts'
 import { Worker } from './worker.ts'
 
+const GB = 1_000_000_000
+/** Left on the disk beside what is written. */
+const SPARE_BYTES = 2 * GB
 const REPEATS = 5
 const PROBE_MS = 1_500
 const QUICK_PROBE_MS = 50
@@ -47,7 +52,7 @@ export class Bench {
   readonly #environment: NodeJS.ProcessEnv
   readonly #workers = new Set<Worker>()
   /** With those that are still starting: whoever ends the bench does not wait for its questions. */
-  readonly #brokers = new Set<Promise<BrokerUnderTest>>()
+  readonly #brokers = new Set<Promise<{ close(): Promise<void> }>>()
   #lastName = 0
   #isClosed = false
 
@@ -81,6 +86,14 @@ export class Bench {
     return this.isQuick ? quick : full
   }
 
+  /** Throws when so much does not fit on the disk. */
+  async checkRoom(bytes: number): Promise<void> {
+    const { bavail, bsize } = await statfs(this.directory)
+    if (bavail * bsize > bytes + SPARE_BYTES) return
+    const needed = Math.ceil((bytes + SPARE_BYTES) / GB)
+    throw new Error(`${this.directory} needs ${needed} GB of room: choose another with --directory`)
+  }
+
   worker(role: string): Worker {
     this.#checkOpen()
     const worker = new Worker(role, this.#environment)
@@ -95,6 +108,14 @@ export class Bench {
       syncDelayMs: options.syncDelayMs ?? 0,
       environment: { ...this.#environment, ...options.settings },
     })
+    this.#brokers.add(starting)
+    return starting
+  }
+
+  /** What AMQP is compared with. */
+  rabbitMq(): Promise<RabbitMqUnderTest> {
+    this.#checkOpen()
+    const starting = RabbitMqUnderTest.start(this.path('rabbitmq'))
     this.#brokers.add(starting)
     return starting
   }
@@ -114,16 +135,16 @@ export class Bench {
 
   /** CPU of the broker and of its generators, and the broker's counters, while `work` runs. */
   async costsOf<T>(
-    broker: BrokerUnderTest,
+    broker: Measured,
     generators: Worker | readonly Worker[],
     work: () => Promise<T>,
   ): Promise<Costs<T>> {
     const workers = generators instanceof Worker ? [generators] : generators
     const before = await broker.counters()
-    const brokerBefore = await cpuTimesOf(broker.pid)
+    const brokerBefore = await broker.cpuTimes()
     const generatorMs = await cpuMsOfAll(workers)
     const result = await work()
-    const brokerAfter = await cpuTimesOf(broker.pid)
+    const brokerAfter = await broker.cpuTimes()
     const generatorCpuMs = (await cpuMsOfAll(workers)) - generatorMs
     const after = await broker.counters()
     const brokerSystemMs = brokerAfter.systemMs - brokerBefore.systemMs

@@ -2,23 +2,14 @@
 import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { type BrokerProcess, startBroker } from '@millrace/testing'
+import type { BrokerCounters, Contender } from './contender.ts'
+import { type CpuTimes, cpuTimesOf, residentBytesOf } from './process-stat.ts'
 
 export interface BrokerSetup {
   readonly dataDir: string
   /** Added to every sync of the broker; 0 for the disk as it is. */
   readonly syncDelayMs: number
   readonly environment: NodeJS.ProcessEnv
-}
-
-/** Counted since the broker started. */
-export interface BrokerCounters {
-  readonly syncs: number
-  readonly groups: number
-  readonly directAppends: number
-  readonly bytesAppended: number
-  readonly segmentsCompacted: number
-  readonly segmentsRemoved: number
-  readonly recoverySeconds: number
 }
 
 const slowBrokerFile = fileURLToPath(new URL('./slow-broker.js', import.meta.url))
@@ -35,7 +26,8 @@ const parseMetrics = (text: string): ReadonlyMap<string, number> => {
   return metrics
 }
 
-export class BrokerUnderTest {
+export class BrokerUnderTest implements Contender {
+  readonly name = 'Millrace'
   readonly startedInMs: number
   readonly #process: BrokerProcess
   readonly #dataDir: string
@@ -67,12 +59,27 @@ export class BrokerUnderTest {
     return `127.0.0.1:${this.#process.ports['kafka']}`
   }
 
+  /** Where an AMQP client connects, on loopback. */
+  get amqpPort(): number {
+    const port = this.#process.ports['amqp']
+    if (port === undefined) throw new Error('the broker has no listener for AMQP')
+    return port
+  }
+
   get pid(): number {
     return this.#process.pid
   }
 
   get dataDir(): string {
     return this.#dataDir
+  }
+
+  cpuTimes(): Promise<CpuTimes> {
+    return cpuTimesOf(this.pid)
+  }
+
+  residentBytes(): Promise<number> {
+    return residentBytesOf(this.pid)
   }
 
   async counters(): Promise<BrokerCounters> {

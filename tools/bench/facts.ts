@@ -81,6 +81,7 @@ export const syncFact = (name: string, runs: readonly Costs<Load>[]): string => 
   const records = sum(runs.map(({ result }) => result.recordCount))
   const elapsedMs = sum(runs.map(({ result }) => result.elapsedMs))
   const direct = sum(runs.map(({ counters }) => counters.directAppends))
+  if (Number.isNaN(syncs)) return `syncs, ${name}: not told`
   if (syncs === 0) return `syncs, ${name}: none`
   return (
     `syncs, ${name}: ${grouped(syncs)}, ${grouped(syncs / (elapsedMs / 1000))} a second, ` +

@@ -40,6 +40,10 @@ const withVerdicts = (report: BenchReport): unknown => ({
   })),
 })
 
+/** A quick run asks everything: it is there to show that everything works. */
+const isAsked = ({ name, isDeep = false }: Question, given: BenchArguments): boolean =>
+  given.only.length > 0 ? given.only.includes(name) : !isDeep || given.isDeep || given.isQuick
+
 const askAll = async (
   bench: Bench,
   given: BenchArguments,
@@ -52,7 +56,7 @@ const askAll = async (
   const sections: Section[] = []
   const failures: Failure[] = []
   for (const question of questions) {
-    if (given.only.length > 0 && !given.only.includes(question.name)) continue
+    if (!isAsked(question, given)) continue
     try {
       const section = await ask(bench, question)
       sections.push(section)

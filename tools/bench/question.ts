@@ -8,7 +8,17 @@ export interface Target {
 }
 
 export type Unit =
-  'ratio' | 'records/s' | 'requests/s' | 'logins/s' | 'MB/s' | 's/GB' | 'ms' | 'µs' | 'MB'
+  | 'ratio'
+  | 'messages/s'
+  | 'records/s'
+  | 'requests/s'
+  | 'logins/s'
+  | 'MB/s'
+  | 's/GB'
+  | 'ms'
+  | 'µs'
+  | 'MB'
+  | 'KB'
 
 /** One line of the result: what was wanted, what came out. */
 export interface Row {
@@ -30,6 +40,8 @@ export interface Answer {
 export interface Question {
   readonly name: string
   readonly title: string
+  /** Takes long: asked by its name, and with `--deep`. */
+  readonly isDeep?: boolean
   answer(bench: Bench): Promise<Answer>
 }
 

@@ -21,6 +21,7 @@ const formatValue = (unit: Unit, value: number): string => {
   switch (unit) {
     case 'ratio':
       return round(value, 2)
+    case 'messages/s':
     case 'records/s':
       return `${grouped(value)}/s`
     case 'requests/s':
@@ -37,6 +38,8 @@ const formatValue = (unit: Unit, value: number): string => {
       return `${round(value, 0)} ms`
     case 'MB':
       return `${round(value, 0)} MB`
+    case 'KB':
+      return `${round(value, 1)} KB`
   }
 }
 

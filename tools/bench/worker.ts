@@ -7,8 +7,8 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Answer, ParametersOf, ResultOf, TaskName } from './tasks/tasks.ts'
 
-/** No task takes as long: a bench that hangs says so and goes on with the next question. */
-const TASK_MS_MAX = 300_000
+/** No task is silent for as long: a bench that hangs says so and goes on with the next question. */
+const SILENT_MS_MAX = 300_000
 
 interface Waiting {
   readonly onProgress: (progress: number) => void
@@ -37,16 +37,22 @@ export class Worker {
     onProgress: (progress: number) => void = () => undefined,
   ): Promise<ResultOf<Name>> {
     const id = ++this.#lastId
+    const giveUp = (): void =>
+      this.#accept({ id, failure: `${name} said nothing for ${SILENT_MS_MAX} ms` })
+    const timer = setTimeout(giveUp, SILENT_MS_MAX)
     const result = new Promise<ResultOf<Name>>((resolve, reject) => {
-      this.#waiting.set(id, { onProgress, resolve: resolve as (result: never) => void, reject })
+      const waiting = { resolve: resolve as (result: never) => void, reject }
+      const onWord = (progress: number): void => {
+        timer.refresh()
+        onProgress(progress)
+      }
+      this.#waiting.set(id, { onProgress: onWord, ...waiting })
       this.#child.send({ id, name, parameters })
     })
-    const giveUp = (): void => this.#accept({ id, failure: `${name} took over ${TASK_MS_MAX} ms` })
-    const timer = setTimeout(giveUp, TASK_MS_MAX)
     return result.finally(() => clearTimeout(timer))
   }
 
-  /** For tasks that serve: resolves with what they report first, their port. */
+  /** For tasks that say when they are ready: resolves then, with the port of one that has one. */
   serve<Name extends TaskName>(
     name: Name,
     parameters: ParametersOf<Name>,

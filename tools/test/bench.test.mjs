@@ -7,6 +7,24 @@ import { UsageError, parseArguments } from '../dist/bench/arguments.js'
 import { judge } from '../dist/bench/question.js'
 import { latenciesOf, median, ratiosOf, spreadOf } from '../dist/bench/statistics.js'
 import { sectionLines } from '../dist/bench/report.js'
+import { AmqpFrameBuffer } from '../dist/bench/tasks/amqp-frame-buffer.js'
+import {
+  ackTag,
+  deliveryTag,
+  isAckMultiple,
+  methodFrame,
+  methods,
+  publishFrames,
+  shortText,
+  uint64,
+  uint8,
+  writeAckUpTo,
+} from '../dist/bench/tasks/amqp-frames.js'
+import { ConfirmWindow } from '../dist/bench/tasks/confirm-window.js'
+import { consumeAmqp } from '../dist/bench/tasks/consume-amqp.js'
+import { paceAmqp } from '../dist/bench/tasks/pace-amqp.js'
+import { produceAmqp } from '../dist/bench/tasks/produce-amqp.js'
+import { serveAmqp } from '../dist/bench/tasks/serve-amqp.js'
 import { FrameSplitter } from '../dist/bench/tasks/frame-splitter.js'
 import {
   errorPositionFor,
@@ -54,6 +72,11 @@ describe('the command line of the bench', () => {
   it('asks everything when nothing is said', () => {
     const given = parseArguments([], known)
     assert.deepEqual([given.only, given.isQuick, given.repeats], [[], false, undefined])
+  })
+
+  it('leaves out what takes long unless told', () => {
+    assert.equal(parseArguments([], known).isDeep, false)
+    assert.equal(parseArguments(['--deep'], known).isDeep, true)
   })
 
   it('takes questions by name', () => {
@@ -177,6 +200,149 @@ describe('the load without a Kafka library', () => {
     assert.equal(errorPositionFor('a-topic'), 21 + 4 + 4)
     assert.equal(answer.length, errorPositionFor('a-topic') + 2 + 8 + 8 + 8 + 4)
   })
+})
+
+describe('the load without an AMQP library', () => {
+  const cut = (chunks) => {
+    const frames = []
+    const buffer = new AmqpFrameBuffer((bytes, at) => {
+      const end = at + 8 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(at + 3)
+      frames.push(Buffer.from(bytes.subarray(at, end)).toString('hex'))
+    })
+    for (const chunk of chunks) buffer.push(chunk)
+    return frames
+  }
+
+  it('finds the same frames byte by byte, all at once and cut anywhere', () => {
+    const expected = ['0100010000000201 02ce', '03000100000000ce', '0200010000000103ce'].map(
+      (one) => one.replace(' ', ''),
+    )
+    const bytes = Buffer.from(expected.join(''), 'hex')
+    assert.deepEqual(cut([bytes]), expected)
+    assert.deepEqual(cut([...bytes].map((byte) => Uint8Array.of(byte))), expected)
+    for (let at = 1; at < bytes.length; at++) {
+      assert.deepEqual(cut([bytes.subarray(0, at), bytes.subarray(at)]), expected, `at ${at}`)
+    }
+  })
+
+  it('writes a publication of three frames field by field', () => {
+    const payload = Uint8Array.of(7, 8)
+    const hexOf = (isPersistent) =>
+      Buffer.from(publishFrames('ex', 'key', { payload, isPersistent })).toString('hex')
+    const place = '0000' + '026578' + '036b6579' + '00'
+    const method = `010001${'0000000e'}003c0028${place}ce`
+    const body = `03000100000002${'0708'}ce`
+    const header = '003c0000' + '0000000000000002'
+    assert.equal(hexOf(true), `${method}0200010000000f${header}${'1000'}${'02'}ce${body}`)
+    assert.equal(hexOf(false), `${method}0200010000000e${header}${'0000'}ce${body}`)
+  })
+
+  it('writes and reads an acknowledgement up to a tag beyond 32 bits', () => {
+    const tag = 2 ** 40 + 3
+    const ack = new Uint8Array(21)
+    writeAckUpTo(ack, 0, tag)
+    assert.equal(
+      Buffer.from(ack).toString('hex'),
+      `0100010000000d003c0050${'0000010000000003'}${'01'}ce`,
+    )
+    assert.deepEqual([ackTag(ack, 0), isAckMultiple(ack, 0)], [tag, true])
+  })
+
+  it("reads a delivery's tag behind the name of its consumer", () => {
+    const rest = [uint64(12_345), uint8(0), shortText('exchange'), shortText('key')]
+    const frame = methodFrame(methods.basicDeliver, [shortText('a-consumer'), ...rest])
+    assert.equal(deliveryTag(frame, 0), 12_345)
+  })
+
+  it('counts a confirm once, singly, out of order and up to a tag', () => {
+    const confirmed = []
+    const window = new ConfirmWindow(10, (tag) => confirmed.push(tag))
+    window.sent(8)
+    assert.equal(window.room, 2)
+    window.confirm(3, false)
+    window.confirm(1, false)
+    window.confirm(4, true)
+    assert.deepEqual(confirmed, [3, 1, 2, 4])
+    window.confirm(4, true)
+    window.confirm(2, false)
+    assert.equal(window.confirmedCount, 4)
+    assert.equal(window.room, 6)
+    assert.throws(() => window.confirm(9, false))
+  })
+
+  it('does not let a window run away from a confirm that is late', () => {
+    const window = new ConfirmWindow(2)
+    let sent = 0
+    // Everything but the first is confirmed at once.
+    while (window.room > 0 && sent < 100) {
+      window.sent(1)
+      sent += 1
+      if (sent > 1) window.confirm(sent, false)
+    }
+    assert.equal(sent, 8)
+    window.confirm(1, false)
+    assert.equal(window.room, 2)
+  })
+
+  const message = { exchange: '', routingKeys: ['q', 'longer'], payloadBytes: 100 }
+  const peerFor = async (connectionCount) => {
+    let done
+    const port = await new Promise((resolve, reject) => {
+      done = serveAmqp({ connectionCount }, resolve)
+      done.catch(reject)
+    })
+    return { port, done }
+  }
+  const consuming = async (parameters) => {
+    let done
+    await new Promise((resolve, reject) => {
+      done = consumeAmqp(parameters, resolve)
+      done.catch(reject)
+    })
+    return done
+  }
+
+  it('passes everything through a bare peer, confirmed and acknowledged', async () => {
+    const { port, done } = await peerFor(2)
+    const messageCount = 20_000
+    const consumed = { port, queues: ['q'], messageCount, prefetchCount: 50, isAutoAck: false }
+    const reports = []
+    const load = { ...message, isPersistent: true, windowCount: 500, reportEveryCount: 5_000 }
+    const [produced, { messageCount: count, payloadBytes, ackCount }] = await Promise.all([
+      produceAmqp({ port, messageCount, ...load }, (progress) => reports.push(progress)),
+      consuming(consumed),
+    ])
+    assert.equal(produced.messageCount, messageCount)
+    assert.deepEqual([count, payloadBytes], [messageCount, messageCount * 100])
+    // No acknowledgement is for more than what may be under way.
+    assert.ok(ackCount >= messageCount / 50)
+    assert.ok(reports.length >= 3 && reports.every((one, at) => one >= (at + 1) * 5_000))
+    await done
+  })
+
+  it('passes everything through a bare peer, neither confirmed nor acknowledged', async () => {
+    const { port, done } = await peerFor(2)
+    const messageCount = 50_000
+    const consumed = { port, queues: ['q'], messageCount, prefetchCount: 0, isAutoAck: true }
+    const load = { ...message, isPersistent: false, windowCount: 0 }
+    const [, { messageCount: count, ackCount }] = await Promise.all([
+      produceAmqp({ port, messageCount, ...load }, () => undefined),
+      consuming(consumed),
+    ])
+    assert.deepEqual([count, ackCount], [messageCount, 0])
+    await done
+  })
+
+  for (const messagesPerSecond of [0, 4_000]) {
+    it(`measures every confirm but the first, at ${messagesPerSecond} a second`, async () => {
+      const { port, done } = await peerFor(1)
+      const pace = { messageCount: 200, warmUpCount: 50, messagesPerSecond }
+      const { confirmed, late } = await paceAmqp({ port, ...message, isPersistent: true, ...pace })
+      assert.deepEqual([confirmed.count, late.count], [150, 150])
+      assert.ok(confirmed.p50 > 0 && confirmed.p50 >= late.p50)
+      await done
+    })
+  }
 })
 
 describe('partitions shared by several connections', () => {

@@ -1,5 +1,4 @@
 /** How much memory does the broker hold, idle and under load that lasts? */
-import { statfs } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { connect } from '@millrace/client-node'
 import type { Bench } from '../bench.ts'
@@ -19,8 +18,6 @@ const GB_COUNT = 10
 const SAMPLES_PER_GB = 10
 const IDLE_MS = 3_000
 const QUICK_IDLE_MS = 50
-/** Left on the disk beside what is written. */
-const SPARE_BYTES = 2 * GB
 
 const residentMb = async (broker: BrokerUnderTest): Promise<number> =>
   (await residentBytesOf(broker.pid)) / MB
@@ -34,13 +31,6 @@ const measureIdle = async (bench: Bench, broker: BrokerUnderTest): Promise<Row> 
     target: { bound: 'at most', value: IDLE_MB_MAX },
     facts: [],
   }
-}
-
-const checkRoom = async (bench: Bench, bytes: number): Promise<void> => {
-  const { bavail, bsize } = await statfs(bench.directory)
-  if (bavail * bsize > bytes + SPARE_BYTES) return
-  const needed = Math.ceil((bytes + SPARE_BYTES) / GB)
-  throw new Error(`${bench.directory} needs ${needed} GB of room: choose another with --directory`)
 }
 
 /** Resident memory at ten moments of every gigabyte. */
@@ -68,7 +58,7 @@ const sampleWhileProducing = async (
 
 const measureGrowth = async (bench: Bench, broker: BrokerUnderTest): Promise<Row> => {
   const gigabyte = bench.size(GB, QUICK_GB)
-  await checkRoom(bench, gigabyte * GB_COUNT)
+  await bench.checkRoom(gigabyte * GB_COUNT)
   const byGigabyte = await sampleWhileProducing(bench, broker, gigabyte)
   const medians = byGigabyte.map(median)
   return {
