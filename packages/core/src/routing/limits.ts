@@ -4,7 +4,6 @@
 export const EXCHANGES_COUNT_MAX = 100_000
 /** In a namespace; the default exchange's own are not counted. */
 export const BINDINGS_COUNT_MAX = 1_000_000
-export const ROUTING_KEY_BYTES_MAX = 255
 /** That one binding asks for. */
 export const BINDING_HEADERS_COUNT_MAX = 1_000
 /** Names and values of a binding's headers and labels, or of an exchange's labels. */
