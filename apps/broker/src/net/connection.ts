@@ -108,7 +108,9 @@ export class ChannelConnection implements Connection, TurnTask {
     if (this.#isEnding || this.#isClosed) return
     this.#readBytesThisTurn += chunk.length
     if (this.#readBytesThisTurn >= READ_BYTES_PER_TURN_MAX) this.#yield()
-    this.#session?.onData(chunk)
+    // Not a Buffer: its `slice` is a view, and who keeps one would keep bytes that the next read
+    // writes over.
+    this.#session?.onData(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
   }
 
   write(bytes: Uint8Array): boolean {

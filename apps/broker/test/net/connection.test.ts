@@ -105,6 +105,17 @@ const leaseOf = (parts: readonly Uint8Array[], onRelease: () => void): ReadLease
   release: onRelease,
 })
 
+it('hands over bytes of which a slice is a copy', async () => {
+  const arrived = new Promise<Uint8Array>((resolve) => {
+    session.onData = resolve
+  })
+  peer.write('borrowed')
+  const chunk = await arrived
+  const kept = chunk.slice()
+  chunk.fill(0)
+  expect(Buffer.from(kept).toString()).toBe('borrowed')
+})
+
 it('hands all writes of a turn to the operating system in one piece', async () => {
   for (let index = 0; index < 1_000; index++) connection.write(Buffer.from(`${index};`))
   const expected = Array.from({ length: 1_000 }, (_, index) => `${index};`).join('')
