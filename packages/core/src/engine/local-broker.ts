@@ -8,6 +8,7 @@ import type { Log } from '../log/log.ts'
 import type { LogStore } from '../log/store.ts'
 import type { MetadataStore } from '../meta/metadata-store.ts'
 import type { Housekeeping } from '../topic/housekeeping.ts'
+import type { LocalMessaging } from '../queue/local-messaging.ts'
 import type { TopicRegistry } from '../topic/topic-registry.ts'
 import type { Topic } from '../topic/topic.ts'
 import { type TopicQuota, topicQuotaOf } from '../topic/topic-quota.ts'
@@ -44,6 +45,7 @@ export interface LocalBrokerParts {
   readonly producerIds: ProducerIds
   readonly housekeeping: Housekeeping
   readonly care: StorageCare
+  readonly messaging: LocalMessaging
   readonly lock: DiskLock
 }
 
@@ -291,8 +293,9 @@ export class LocalBroker implements Omit<Broker, 'identity' | 'messaging'> {
   async close(): Promise<void> {
     if (!this.#isServing) return
     this.#isServing = false
-    const { registry, metadata, store, housekeeping, care, lock } = this.#parts
+    const { registry, metadata, store, housekeeping, care, messaging, lock } = this.#parts
     for (const session of [...this.#sessions]) session.close()
+    messaging.close()
     registry.close()
     await care.close()
     await housekeeping.close()
@@ -308,6 +311,7 @@ export class LocalBroker implements Omit<Broker, 'identity' | 'messaging'> {
 
   resumeSessions(): void {
     for (const session of this.#sessions) session.resume()
+    this.#parts.messaging.resumeSessions()
   }
 
   async #offsetOf(topic: Topic, partition: number, at: OffsetQuery): Promise<OffsetAnswer> {

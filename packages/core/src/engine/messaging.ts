@@ -191,6 +191,7 @@ export interface QueuedMessage {
 /** A message handed to a consumer or a getter. Settle it once, through the session it came by. */
 export interface Delivery {
   readonly queue: string
+  /** Readable until `deliver` returns, or `get`'s answer was looked at; keep the message itself. */
   readonly message: QueuedMessage
   /** Of the message in its queue; with priorities or several partitions unique, but in no order. */
   readonly offset: number
@@ -403,4 +404,6 @@ export interface Messaging {
 /** Reads a protocol's property block; given to the engine by the application, by format. */
 export interface PropertyFormat {
   toHeaders(properties: Uint8Array): readonly RecordHeader[]
+  /** As `MessageSource.matchHeaders`; without it they are made from the neutral ones. */
+  toMatchHeaders?(properties: Uint8Array): ReadonlyMap<string, string>
 }

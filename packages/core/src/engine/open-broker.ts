@@ -3,6 +3,7 @@ import type { BrokerError } from '@millrace/codec'
 import { StorageCare } from '../care/storage-care.ts'
 import type { Environment } from '../environment/environment.ts'
 import { GuardedBroker } from '../identity/guarded-broker.ts'
+import { GuardedMessaging } from '../identity/guarded-messaging.ts'
 import { Identity } from '../identity/identity.ts'
 import { openIdentity } from '../log/format.ts'
 import { defaultStorageOptions } from '../log/limits.ts'
@@ -11,6 +12,7 @@ import { makeDirectoryTree, parentOf } from '../log/small-file.ts'
 import { LogStore } from '../log/store.ts'
 import { createStoreParts, type StoreOptions } from '../log/store-parts.ts'
 import { MetadataStore } from '../meta/metadata-store.ts'
+import { LocalMessaging } from '../queue/local-messaging.ts'
 import { Housekeeping } from '../topic/housekeeping.ts'
 import { TopicRegistry } from '../topic/topic-registry.ts'
 import { applySettings, defaultTopicSettings } from '../topic/topic-settings.ts'
@@ -30,6 +32,23 @@ const storeOptionsOf = (options: BrokerOptions): StoreOptions => {
     poison: options.poisonFreedBuffers ?? false,
     compression: options.compression,
   }
+}
+
+/** With a check of permissions in front of every call. */
+const guarded = (
+  broker: LocalBroker,
+  messaging: LocalMessaging,
+  metadata: MetadataStore,
+  options: BrokerOptions,
+  { clock }: Environment,
+): Broker => {
+  const { isAuthorizationEnforced: isEnforced } = options
+  const identity = new Identity({
+    storage: metadata,
+    clock,
+    ...(isEnforced === undefined ? {} : { isEnforced }),
+  })
+  return new GuardedBroker(broker, identity, new GuardedMessaging(messaging, identity), options)
 }
 
 /**
@@ -81,19 +100,23 @@ export const openBroker = async (
       intervalMs: storeOptions.scrubIntervalMs,
     })
     const housekeeping = new Housekeeping(environment, store, registry, storeOptions)
-    const owned = { options, environment, store, metadata, registry, producerIds, lock }
+    const messaging = new LocalMessaging({
+      environment,
+      store,
+      metadata,
+      topics: registry,
+      compression: options.compression,
+      propertyFormats: options.propertyFormats,
+      deleteGraceMs,
+    })
+    await messaging.open()
+    const owned = { options, environment, store, metadata, registry, producerIds, messaging, lock }
     const engine = { ...owned, housekeeping, care }
     link.broker = new LocalBroker(engine)
     void store.makeBallast()
     care.start()
     housekeeping.start()
-    const { isAuthorizationEnforced: isEnforced } = options
-    const identity = new Identity({
-      storage: metadata,
-      clock: environment.clock,
-      ...(isEnforced === undefined ? {} : { isEnforced }),
-    })
-    return new GuardedBroker(link.broker, identity, options)
+    return guarded(link.broker, messaging, metadata, options, environment)
   } catch (error) {
     // What went wrong is told; that closing goes wrong after it tells nothing new.
     for (const each of opened.reverse()) await Promise.resolve(each.close()).catch(() => undefined)

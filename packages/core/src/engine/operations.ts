@@ -15,7 +15,7 @@ import type { Identity } from '../identity/identity.ts'
 import type { Grant } from '../identity/permission.ts'
 import type { SessionAccess } from '../identity/session-access.ts'
 import type { DurationBuckets } from '../log/latency-window.ts'
-import type { Messaging } from './messaging.ts'
+import type { Messaging, PropertyFormat } from './messaging.ts'
 import type { TrafficCounters } from './traffic.ts'
 
 export type Durability = 'memory' | 'replicated' | 'persisted'
@@ -383,6 +383,8 @@ export interface BrokerOptions {
   /** Defaults for new topics. */
   readonly topicDefaults?: Partial<TopicSettings> & { readonly partitions?: number }
   readonly storage?: Partial<StorageOptions>
+  /** How to read property blocks of queued messages, by format. */
+  readonly propertyFormats?: ReadonlyMap<number, PropertyFormat>
   /** Where backups go; default: `backups` in the data directory. */
   readonly backupDirectory?: string
   /** No topic is created in a namespace that has this many; 0, the default, for no limit. */

@@ -5,7 +5,7 @@
  *
  * What a caller has no right to at all looks the same whether it exists or not.
  */
-import { BrokerError } from '@millrace/codec'
+import type { BrokerError } from '@millrace/codec'
 import type { Messaging } from '../engine/messaging.ts'
 import type {
   Broker,
@@ -37,21 +37,20 @@ const topicOf = ({ namespace }: Caller, name: string): Resource => ({
 
 export class GuardedBroker implements Broker {
   readonly identity: Identity
+  readonly messaging: Messaging
   readonly #inner: Omit<Broker, 'identity' | 'messaging'>
   readonly #autoCreatesTopics: boolean
 
   constructor(
     inner: Omit<Broker, 'identity' | 'messaging'>,
     identity: Identity,
+    messaging: Messaging,
     options: { readonly autoCreateTopics: boolean },
   ) {
     this.#inner = inner
     this.identity = identity
+    this.messaging = messaging
     this.#autoCreatesTopics = options.autoCreateTopics
-  }
-
-  get messaging(): Messaging {
-    throw new BrokerError('ERR_UNSUPPORTED_FEATURE', ['a queue'])
   }
 
   openSession(options: SessionOptions): EngineSession {

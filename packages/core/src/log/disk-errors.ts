@@ -11,6 +11,10 @@ export const isDiskFull = (error: unknown): boolean =>
   // The journal's own word for it, to whoever submitted an item.
   hasErrorCode(error, 'ERR_STORAGE_FULL')
 
+/** For what shares the fate of something that found no room. */
+export const diskFull = (): BrokerError =>
+  new BrokerError('ERR_STORAGE_FULL', ['no room for all that belongs together'])
+
 /**
  * Waits for a sync. The crash story: file systems that place data late report a full disk only here,
  * when the write was taken and its pages are lost. So no error of a sync is borne, not even ENOSPC.

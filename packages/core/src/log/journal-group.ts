@@ -45,8 +45,10 @@ export const controlEntry = (
 })
 
 /** Journal bytes of an item beside its entry, when it is not written directly. */
-export const payloadBytesOf = (item: JournalItem): number =>
-  item.kind === 'batch' ? item.bytes.length - PAYLOAD_SKIPPED_BYTES : (item.payload?.length ?? 0)
+export const payloadBytesOf = (item: JournalItem): number => {
+  if (item.kind === 'control') return item.payload?.length ?? 0
+  return item.isRepeat ? 0 : item.bytes.length - PAYLOAD_SKIPPED_BYTES
+}
 
 const writeBatchEntry = (
   bytes: Uint8Array,
@@ -89,8 +91,12 @@ export class GroupBuilder {
     this.#reserve(total)
     let at = GROUP_HEADER_BYTES
     let payloadAt = 0
+    let lastPayloadAt = 0
     for (const item of items) {
-      payloadAt += this.#writeItem(item, at, entriesEnd, payloadAt, isDirect)
+      // Its bytes stand there already: the entry alone is its own.
+      const isRepeat = item.kind === 'batch' && item.isRepeat
+      if (!isRepeat) lastPayloadAt = payloadAt
+      payloadAt += this.#writeItem(item, at, entriesEnd, lastPayloadAt, isDirect)
       at += ENTRY_BYTES
     }
     const { incarnation, ...fields } = header
@@ -113,7 +119,7 @@ export class GroupBuilder {
     }
     const direct = isDirect(item)
     writeBatchEntry(this.#buffer, at, item, direct, payloadAt)
-    if (direct) return 0
+    if (direct || item.isRepeat) return 0
     const body = item.bytes.subarray(PAYLOAD_SKIPPED_BYTES)
     this.#buffer.set(body, entriesEnd + payloadAt)
     return body.length

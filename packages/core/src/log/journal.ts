@@ -20,7 +20,7 @@ import { RingQueue } from '@millrace/codec'
 import type { DiskFile } from '../environment/disk.ts'
 import type { Environment, TimerHandle } from '../environment/environment.ts'
 import type { StorageOptions } from '../engine/operations.ts'
-import { isDiskFull } from './disk-errors.ts'
+import { diskFull, isDiskFull } from './disk-errors.ts'
 import type { JournalFile } from './journal-file.ts'
 import { ENTRY_BYTES, PAGE_BYTES, groupBytes } from './journal-format.ts'
 import { GroupBuilder, payloadBytesOf, type JournalItem } from './journal-group.ts'
@@ -28,7 +28,7 @@ import type { JournalPool } from './journal-pool.ts'
 import { LatencyWindow } from './latency-window.ts'
 import { JOURNAL_IDLE_MS } from './limits.ts'
 import type { Log } from './log.ts'
-import type { StoredBatch } from './stored-batch.ts'
+import type { AtomicUnit, StoredBatch } from './stored-batch.ts'
 
 /** Gathered under a running sync, this much is worth a write of its own. */
 const OVERLAPPED_WRITE_BYTES = 128 * 1024
@@ -76,6 +76,8 @@ export class Journal {
   readonly #builder = new GroupBuilder()
   readonly #pending = new RingQueue<JournalItem>()
   readonly #direct = new Map<Log, DirectRun>()
+  /** Logs with batches of a unit in the group being gathered. */
+  readonly #notDirect = new Set<Log>()
   readonly #isDirect = (batch: StoredBatch): boolean => this.#direct.has(batch.log)
   readonly syncLatency = new LatencyWindow()
   #pendingBytes = 0
@@ -204,6 +206,7 @@ export class Journal {
     const gathered = this.#takeItems()
     this.#taken = gathered
     const directFiles = await this.#writeDirects()
+    this.#refuseBroken(gathered)
     // A failure met meanwhile has released the controls: without them the group is a torso, a
     // definition without the creations it speaks of.
     if (this.#failure !== undefined) return
@@ -223,13 +226,22 @@ export class Journal {
   #takeItems(): JournalItem[] {
     const items: JournalItem[] = []
     let bytes = 0
+    let unit: AtomicUnit | undefined
     this.#direct.clear()
+    this.#notDirect.clear()
     for (;;) {
       const item = this.#pending.peek()
       if (item === undefined) return items
       if (!item.isRefused) {
+        const unitOfItem = item.kind === 'batch' ? item.unit : undefined
+        const isWithin = unitOfItem !== undefined && unitOfItem === unit
+        // Batches of a unit are never written directly, those before them of the same log are: the
+        // unit begins the next group.
+        if (!isWithin && this.#meetsDirect(unitOfItem)) return items
+        unit = unitOfItem
         const journalBytes = this.#journalBytesOf(item)
-        if (items.length > 0 && bytes + journalBytes > this.#options.groupBytesMax) return items
+        const isFull = items.length > 0 && bytes + journalBytes > this.#options.groupBytesMax
+        if (isFull && !isWithin) return items
         bytes += journalBytes
         items.push(item)
       }
@@ -237,13 +249,36 @@ export class Journal {
     }
   }
 
+  /** A batch of the unit at the front of what is pending belongs to a log with direct appends. */
+  #meetsDirect(unit: AtomicUnit | undefined): boolean {
+    if (unit === undefined || this.#direct.size === 0) return false
+    for (let index = 0; index < this.#pending.length; index++) {
+      const item = this.#pending.peekAt(index)
+      if (item?.kind !== 'batch' || item.unit !== unit) return false
+      if (this.#direct.has(item.log)) return true
+    }
+    return false
+  }
+
+  /** The disk had no room for one batch of a unit: none of them may be there. */
+  #refuseBroken(items: readonly JournalItem[]): void {
+    for (const item of items)
+      if (item.kind === 'batch' && item.unit?.isBroken === true && !item.isRefused)
+        this.#hooks.onRefused(item, diskFull())
+  }
+
   #journalBytesOf(item: JournalItem): number {
     if (item.kind === 'control') return ENTRY_BYTES + payloadBytesOf(item)
-    const isDirect =
-      this.#direct.has(item.log) ||
-      (item.log.gatheredBytes >= this.#options.directAppendBytes && item.log.id !== 0)
+    if (item.unit !== undefined) this.#notDirect.add(item.log)
+    const isDirect = this.#isDirectLog(item.log)
     if (isDirect) this.#noteDirect(item)
     return isDirect ? ENTRY_BYTES : ENTRY_BYTES + payloadBytesOf(item)
+  }
+
+  #isDirectLog(log: Log): boolean {
+    if (this.#direct.has(log)) return true
+    if (log.isUrgent || this.#notDirect.has(log)) return false
+    return log.gatheredBytes >= this.#options.directAppendBytes
   }
 
   #noteDirect(batch: StoredBatch): void {
@@ -277,7 +312,7 @@ export class Journal {
   async #writeToJournal(items: readonly JournalItem[]): Promise<JournalFile | undefined> {
     const sequence = this.#lastGroup + 1
     try {
-      const isUrgent = items.every((item) => item.kind === 'control' || item.log.id === 0)
+      const isUrgent = items.every((item) => item.kind === 'control' || item.log.isUrgent)
       const file = await this.#pool.fileFor(this.#sizeOf(items), sequence, isUrgent)
       if (items.length === 0) file.beginPage()
       const group = this.#builder.build(items, this.#isDirect, {

@@ -79,6 +79,8 @@ export class Log {
   /** As of the checkpoint before: no table that a recovery may use replays anything below it. */
   compactableBelow = 0
   isDeleted = false
+  /** Definitions and settlements: they are written also when the disk is nearly full. */
+  isUrgent: boolean
   readonly gaps: OffsetRange[] = []
   readonly watchers = new Set<LogWatcher>()
 
@@ -95,6 +97,7 @@ export class Log {
     this.ceiling = state.ceiling
     this.ceilingRequested = state.ceiling
     this.segments = [...state.segments]
+    this.isUrgent = state.id === 0
     this.isDirectoryDurable = state.segments.some((segment) => segment.isCreated)
   }
 
@@ -154,6 +157,7 @@ export class Log {
       const batch = this.batches.pop()
       if (batch === undefined) return { batches, segments }
       batch.isRefused = true
+      if (batch.unit !== undefined) batch.unit.isBroken = true
       batches.push(batch)
       this.#forgetFlush(batch)
       this.nextOffset = batch.baseOffset

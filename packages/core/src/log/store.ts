@@ -29,7 +29,13 @@ import { ReadBufferPool } from './read-buffer-pool.ts'
 import { SegmentReader } from './segment-reader.ts'
 import type { Segment } from './segment.ts'
 import type { RecoveredState, StoreOptions, StoreParts } from './store-parts.ts'
-import { TicketPair, tellStored, type AppendTicket, type StoredBatch } from './stored-batch.ts'
+import {
+  TicketPair,
+  tellStored,
+  type AppendTicket,
+  type AtomicUnit,
+  type StoredBatch,
+} from './stored-batch.ts'
 import { TimeSearch } from './time-search.ts'
 import { VolatileLogs } from './volatile-logs.ts'
 
@@ -175,13 +181,15 @@ export class LogStore {
 
   /**
    * Accepts a validated batch: it has its offsets when this returns; the ticket is told when it is
-   * stored or refused. `isOwned` bytes are kept as they are, others are copied.
+   * stored or refused. `isOwned` bytes are kept as they are, others are copied. Batches of one unit
+   * are appended one right after the other; they are stored all or none.
    */
   append(
     log: Log,
     accepted: Omit<AcceptedBytes, 'slab'>,
     isOwned: boolean,
     ticket: AppendTicket | undefined,
+    place: { readonly unit: AtomicUnit; readonly isRepeat: boolean } | undefined = undefined,
   ): StoredBatch {
     const { view, slab } = isOwned
       ? { view: accepted.bytes, slab: undefined }
@@ -192,6 +200,7 @@ export class LogStore {
       this.#environment.clock.now(),
       ticket,
     )
+    if (place !== undefined) Object.assign(batch, place)
     if (log.segments.length > segmentsBefore && segmentsBefore > 0) this.segmentRolls++
     this.#parts.producers.note(log, view, batch.baseOffset, batch.nextOffset, batch.epoch)
     this.batchesAppended++

@@ -11,6 +11,15 @@ export interface AppendTicket {
   refused(error: BrokerError): void
 }
 
+/**
+ * Batches of several logs that are stored all or none: they stand one behind the other in one group
+ * of the journal, and are refused together.
+ */
+export class AtomicUnit {
+  /** One of them was taken back: none of them may be written. */
+  isBroken = false
+}
+
 export class StoredBatch {
   readonly kind = 'batch'
   readonly log: Log
@@ -25,6 +34,9 @@ export class StoredBatch {
   ticket: AppendTicket | undefined
   /** The log took it back before it was durable: it must not be written any more. */
   isRefused = false
+  unit: AtomicUnit | undefined = undefined
+  /** From byte 21 on it is the batch submitted before it, of the same unit: stored once. */
+  isRepeat = false
 
   constructor(
     place: {

@@ -1,0 +1,255 @@
+/**
+ * Writes the ledgers of one queue to a log of their own, and reads them back.
+ *
+ * The crash story: a broker that dies has settled more than its ledger says. Those messages are
+ * delivered again, which at least once allows; so settlements wait for the next group that is written
+ * anyway, and cost no sync of their own. What must not happen is the reverse, and cannot: messages are
+ * delivered when they are durable, and both logs share one journal.
+ *
+ * When much was added, the log says everything anew in one batch, and begins there.
+ */
+import { batchRecordCount, batchTotalBytes, isBrokerError, type BrokerError } from '@millrace/codec'
+import type { Environment } from '../environment/environment.ts'
+import { describeError } from '../log/disk-errors.ts'
+import type { Log } from '../log/log.ts'
+import type { LogStore } from '../log/store.ts'
+import type { AppendTicket, AtomicUnit, StoredBatch } from '../log/stored-batch.ts'
+import { Ledger, nothingChanged } from './ledger.ts'
+import type { LedgerSchedule } from './ledger-schedule.ts'
+import { applyLedgerBatch, type LedgerWriter } from './ledger-record.ts'
+import { LEDGER_BYTES_MIN, READ_BYTES } from './limits.ts'
+
+export interface LedgerLogHooks {
+  /** Deliveries may go further. */
+  onCeiling(): void
+}
+
+/** One flush under way. */
+class LedgerTicket implements AppendTicket {
+  readonly #owner: LedgerLog
+  readonly #ceilings: readonly (readonly [Ledger, number])[]
+  readonly #isWhole: boolean
+
+  constructor(
+    owner: LedgerLog,
+    ceilings: readonly (readonly [Ledger, number])[],
+    isWhole: boolean,
+  ) {
+    this.#owner = owner
+    this.#ceilings = ceilings
+    this.#isWhole = isWhole
+  }
+
+  stored(batch: StoredBatch): void {
+    for (const [ledger, ceiling] of this.#ceilings) ledger.ceilingDurable(ceiling)
+    this.#owner.written(batch, this.#isWhole, this.#ceilings.length > 0)
+  }
+
+  refused(): void {
+    this.#owner.refused()
+  }
+}
+
+export class LedgerLog {
+  readonly log: Log
+  readonly ledgers: Ledger[]
+  readonly #environment: Environment
+  readonly #store: LogStore
+  readonly #schedule: LedgerSchedule
+  readonly #hooks: LedgerLogHooks
+  readonly #writer: LedgerWriter
+  readonly #waiters: (() => void)[] = []
+  #underWay = 0
+  #bytesSinceWhole = 0
+  #wholeBytes = 0
+  #isWholeDue = false
+  #holds = 0
+  #isClosed = false
+  /** In the schedule's list. */
+  isScheduled = false
+
+  constructor(
+    parts: {
+      environment: Environment
+      store: LogStore
+      schedule: LedgerSchedule
+      writer: LedgerWriter
+    },
+    log: Log,
+    floors: readonly number[],
+    hooks: LedgerLogHooks,
+  ) {
+    this.#environment = parts.environment
+    this.#store = parts.store
+    this.#schedule = parts.schedule
+    this.#writer = parts.writer
+    this.log = log
+    log.isUrgent = true
+    this.#hooks = hooks
+    this.ledgers = []
+    for (const floor of floors) this.addLane(floor)
+  }
+
+  addLane(floor: number): Ledger {
+    const ledger = new Ledger(this.ledgers.length, floor, {
+      changed: () => this.#schedule.changed(this),
+      urgent: () => this.flush(),
+    })
+    this.ledgers.push(ledger)
+    return ledger
+  }
+
+  /** Writes everything that is known, now: where a new queue begins. */
+  writeWhole(): void {
+    this.#isWholeDue = true
+    this.flush()
+  }
+
+  /** Reads what was written before a restart. Payloads are never read. */
+  async recover(): Promise<void> {
+    let offset = this.log.earliestOffset
+    while (offset < this.log.highWatermark) offset = await this.#recoverFrom(offset)
+    this.#bytesSinceWhole = this.log.sizeBytes
+  }
+
+  /** Writes what has changed, now. */
+  flush(): void {
+    if (this.#isClosed || this.#store.failure !== undefined) return
+    const isWhole = this.#holds === 0 && (this.#isWholeDue || this.#isGrown)
+    const ceilings: (readonly [Ledger, number])[] = []
+    this.#writer.begin(this.#environment.clock.now())
+    for (const ledger of this.ledgers) {
+      if (!isWhole && !ledger.hasPending) continue
+      const changes = ledger.takePending()
+      const { ceiling } = changes
+      if (ceiling !== undefined) ceilings.push([ledger, ceiling])
+      if (isWhole) this.#writer.whole(ledger, ceiling ?? ledger.ceiling)
+      else this.#writer.changes(ledger.lane, changes)
+    }
+    if (this.#writer.count > 0) this.#append(ceilings, isWhole)
+  }
+
+  /** Something changed that is not durable yet. */
+  get isBusy(): boolean {
+    return this.#underWay > 0 || this.ledgers.some((ledger) => ledger.hasPending)
+  }
+
+  /** Resolves when all that has changed by now is durable. */
+  flushed(): Promise<void> {
+    this.flush()
+    if (this.#underWay === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#waiters.push(resolve))
+  }
+
+  /**
+   * Writes that these offsets of lanes are settled, together with the other batches of a unit. In
+   * memory they are settled by whoever waits, once it is durable.
+   */
+  settleTogether(
+    lanes: ReadonlyMap<number, readonly number[]>,
+    unit: AtomicUnit,
+    waiter: { stored(): void; refused(error: BrokerError): void },
+  ): void {
+    this.#writer.begin(this.#environment.clock.now())
+    for (const [lane, offsets] of lanes) {
+      const settled = [...offsets].sort((left, right) => left - right)
+      this.#writer.changes(lane, { ...nothingChanged, settled })
+    }
+    const bytes = this.#writer.build()
+    this.#bytesSinceWhole += bytes.length
+    const accepted = {
+      bytes,
+      recordCount: batchRecordCount(bytes),
+      maxTimestamp: this.#environment.clock.now(),
+    }
+    this.#store.append(this.log, accepted, true, waiter, { unit, isRepeat: false })
+  }
+
+  written(batch: StoredBatch, isWhole: boolean, hasCeiling: boolean): void {
+    this.#settleOne()
+    if (isWhole && !this.#isClosed) this.#trim(batch.baseOffset)
+    if (hasCeiling) this.#hooks.onCeiling()
+  }
+
+  /** The disk was full: what was to be written is said again, with everything else. */
+  refused(): void {
+    this.#isWholeDue = true
+    for (const ledger of this.ledgers) ledger.forgetWritten()
+    this.#settleOne()
+    this.#schedule.changed(this)
+  }
+
+  /**
+   * The crash story: a transaction has written what it settles, and memory does not know of it yet.
+   * A ledger written whole behind it would take that back. So none is, between these two calls.
+   */
+  hold(): void {
+    this.#holds++
+  }
+
+  release(): void {
+    this.#holds--
+    if (this.#isWholeDue) this.#schedule.changed(this)
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  get #isGrown(): boolean {
+    return this.#bytesSinceWhole > Math.max(LEDGER_BYTES_MIN, this.#wholeBytes)
+  }
+
+  #append(ceilings: readonly (readonly [Ledger, number])[], isWhole: boolean): void {
+    const bytes = this.#writer.build()
+    const ticket = new LedgerTicket(this, ceilings, isWhole)
+    const accepted = {
+      bytes,
+      recordCount: batchRecordCount(bytes),
+      maxTimestamp: this.#environment.clock.now(),
+    }
+    this.#underWay++
+    if (isWhole) {
+      this.#isWholeDue = false
+      this.#wholeBytes = bytes.length
+      this.#bytesSinceWhole = 0
+    }
+    this.#bytesSinceWhole += bytes.length
+    this.#store.append(this.log, accepted, true, ticket)
+  }
+
+  #settleOne(): void {
+    this.#underWay--
+    if (this.#underWay > 0) return
+    for (const resolve of this.#waiters.splice(0)) resolve()
+  }
+
+  #trim(offset: number): void {
+    this.#store.trimmer
+      .trim(this.log, offset)
+      .catch((error: unknown) =>
+        this.#environment.log.warn('a ledger keeps its old part', { error: describeError(error) }),
+      )
+  }
+
+  async #recoverFrom(offset: number): Promise<number> {
+    try {
+      const slice = await this.#store.reader.read(this.log, offset, READ_BYTES)
+      try {
+        for (const part of slice.parts)
+          for (let at = 0; at < part.length; at += batchTotalBytes(part, at))
+            applyLedgerBatch(part, at, offset, (lane) => this.ledgers[lane])
+        return Math.max(slice.nextOffset, offset + 1)
+      } finally {
+        slice.release()
+      }
+    } catch (error) {
+      const gap = this.log.gapAt(offset)
+      if (!isBrokerError(error) || gap === undefined) throw error
+      // What was settled in there comes again.
+      this.#environment.log.error('settlements are damaged', { log: this.log.label, ...gap })
+      this.#isWholeDue = true
+      return gap.to
+    }
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * What became of the messages of one lane (one log) of a queue: which are settled, how often those
+ * that came back were returned, and how far deliveries may go.
+ *
+ * Everything here is what a restart needs; who has what in flight at the moment is not. Changes are
+ * gathered and written by the queue's `LedgerLog`.
+ *
+ * Invariants:
+ * - a message is settled here only after it was visible, so its settlement is never durable before
+ *   the message is;
+ * - nothing is delivered at or above `ceiling`, which is durable: what is unsettled below it after a
+ *   restart may have been delivered before, and is redelivered as such;
+ * - what was settled stays so, but for a replay.
+ */
+import { SettledSet } from './settled-set.ts'
+import { DELIVERY_CEILING_STEP } from './limits.ts'
+
+/** Told that there is something to write. */
+export interface LedgerHooks {
+  /** Soon, with the next group. */
+  changed(): void
+  /** Now: a delivery waits for it. */
+  urgent(): void
+}
+
+export class Ledger {
+  readonly lane: number
+  readonly settled: SettledSet
+  readonly #hooks: LedgerHooks
+  /** How often messages that are not settled were returned, by offset. */
+  readonly #counts = new Map<number, number>()
+  #pendingSettled: number[] = []
+  #isPendingSorted = true
+  readonly #pendingCounts = new Map<number, number>()
+  #ceiling: number
+  #ceilingRequested: number
+  #ceilingWritten: number
+  #pendingReset: number | undefined
+  #pendingRuns: LedgerRun[] = []
+  /** Some message has a time to live of its own. */
+  hasExpiry = false
+  #isExpiryPending = false
+
+  constructor(lane: number, floor: number, hooks: LedgerHooks) {
+    this.lane = lane
+    this.settled = new SettledSet(floor)
+    this.#hooks = hooks
+    this.#ceiling = floor
+    this.#ceilingRequested = floor
+    this.#ceilingWritten = floor
+  }
+
+  get floor(): number {
+    return this.settled.floor
+  }
+
+  /** Durable: what lies below may have been delivered. */
+  get ceiling(): number {
+    return this.#ceiling
+  }
+
+  get counts(): ReadonlyMap<number, number> {
+    return this.#counts
+  }
+
+  get hasPending(): boolean {
+    return (
+      this.#pendingSettled.length > 0 ||
+      this.#pendingCounts.size > 0 ||
+      this.#ceilingWritten < this.#ceilingRequested ||
+      this.#pendingReset !== undefined ||
+      this.#pendingRuns.length > 0 ||
+      this.#isExpiryPending
+    )
+  }
+
+  countOf(offset: number): number {
+    return this.#counts.get(offset) ?? 0
+  }
+
+  settle(offset: number): void {
+    if (!this.settled.add(offset)) return
+    if (this.#counts.size > 0) this.#counts.delete(offset)
+    const pending = this.#pendingSettled
+    if (pending.length === 0) this.#hooks.changed()
+    else if (offset < pending[pending.length - 1]!) this.#isPendingSorted = false
+    pending.push(offset)
+  }
+
+  /** All from `from` up to and without `to`, settled or not. */
+  settleRange(from: number, to: number): void {
+    if (from >= to) return
+    this.settled.addRange(from, to)
+    for (const key of [...this.#counts.keys()])
+      if (key >= from && key < to) this.#counts.delete(key)
+    this.#pendingRuns.push({ from, to })
+    this.#hooks.changed()
+  }
+
+  returned(offset: number, count: number): void {
+    this.#counts.set(offset, count)
+    this.#pendingCounts.set(offset, count)
+    this.#hooks.changed()
+  }
+
+  noteExpiry(): void {
+    if (this.hasExpiry) return
+    this.hasExpiry = true
+    this.#isExpiryPending = true
+    this.#hooks.changed()
+  }
+
+  /** Deliveries are about to reach `offset`. True when they may go beyond it already. */
+  allow(offset: number): boolean {
+    if (offset + DELIVERY_CEILING_STEP / 2 >= this.#ceilingRequested) {
+      this.#ceilingRequested = offset + DELIVERY_CEILING_STEP
+      this.#hooks.urgent()
+    }
+    return offset < this.#ceiling
+  }
+
+  /** Settled messages from `offset` on are ready again. */
+  reset(offset: number): void {
+    this.settled.reset(offset)
+    this.#pendingReset = offset
+    this.#pendingSettled = []
+    this.#pendingRuns = []
+    this.#hooks.changed()
+  }
+
+  /** What has changed since the last call. The caller tells `written` when it is durable. */
+  takePending(): LedgerChanges {
+    const settled = this.#pendingSettled
+    if (!this.#isPendingSorted) settled.sort((left, right) => left - right)
+    const counts = [...this.#pendingCounts]
+    const changes: LedgerChanges = {
+      reset: this.#pendingReset,
+      settled,
+      runs: this.#pendingRuns,
+      counts,
+      ceiling: this.#ceilingWritten < this.#ceilingRequested ? this.#ceilingRequested : undefined,
+      hasExpiry: this.#isExpiryPending,
+    }
+    this.#pendingSettled = []
+    this.#isPendingSorted = true
+    this.#pendingCounts.clear()
+    this.#pendingReset = undefined
+    this.#pendingRuns = []
+    this.#isExpiryPending = false
+    this.#ceilingWritten = this.#ceilingRequested
+    return changes
+  }
+
+  /** Everything written so far was refused: it is written again, whole. */
+  forgetWritten(): void {
+    this.#ceilingWritten = this.#ceiling
+  }
+
+  ceilingDurable(ceiling: number): void {
+    this.#ceiling = Math.max(this.#ceiling, ceiling)
+  }
+
+  /** What a snapshot says, and what recovery reads. */
+  restore(state: {
+    readonly floor?: number
+    readonly ceiling?: number
+    readonly isWhole: boolean
+  }): void {
+    if (state.isWhole) {
+      this.settled.reset(state.floor ?? 0)
+      this.#counts.clear()
+    } else if (state.floor !== undefined) this.settled.raiseFloor(state.floor)
+    if (state.ceiling === undefined) return
+    this.#ceiling = Math.max(this.#ceiling, state.ceiling)
+    this.#ceilingRequested = this.#ceiling
+    this.#ceilingWritten = this.#ceiling
+  }
+
+  restoreReset(offset: number): void {
+    this.settled.reset(offset)
+  }
+
+  restoreSettled(from: number, to: number): void {
+    this.settled.addRange(from, to)
+  }
+
+  restoreCount(offset: number, count: number): void {
+    if (!this.settled.has(offset)) this.#counts.set(offset, count)
+  }
+}
+
+export interface LedgerRun {
+  readonly from: number
+  readonly to: number
+}
+
+export interface LedgerChanges {
+  readonly reset: number | undefined
+  /** Offsets in order. */
+  readonly settled: readonly number[]
+  readonly runs: readonly LedgerRun[]
+  readonly counts: readonly (readonly [offset: number, count: number])[]
+  readonly ceiling: number | undefined
+  readonly hasExpiry: boolean
+}
+
+export const nothingChanged: LedgerChanges = {
+  reset: undefined,
+  settled: [],
+  runs: [],
+  counts: [],
+  ceiling: undefined,
+  hasExpiry: false,
+}

@@ -1,0 +1,57 @@
+/** Limits of queues, units in the names. */
+
+/** Messages of one turn share a batch up to this many bytes or records; a larger one is alone. */
+export const BATCH_BYTES_MAX = 65_536
+export const BATCH_RECORDS_MAX = 512
+export const LONE_MESSAGE_BYTES_MIN = 32_768
+
+/** A message with all that belongs to it. */
+export const MESSAGE_BYTES_MAX = 16 * 1_048_576
+/** A quarter of it is the largest batch. */
+export const SEGMENT_BYTES = 72 * 1_048_576
+export const LEDGER_SEGMENT_BYTES = 16 * 1_048_576
+
+/** What a queue reads ahead of its consumers, or keeps of what was just published. */
+export const READY_BYTES_MAX = 262_144
+export const READY_COUNT_MAX = 1_024
+export const READ_BYTES = 262_144
+/** Kept by all queues together of what was just published; beyond it they read it again. */
+export const READY_BYTES_TOTAL_MAX = 64 * 1_048_576
+
+/** Settlements are written with the next group, and no later than this. */
+export const LEDGER_FLUSH_MS = 50
+/** Deliveries go ahead of what the ledger knows of them by less than this. */
+export const DELIVERY_CEILING_STEP = 4_096
+/** A ledger is written anew when so much was added to it, and at least as much as it needs itself. */
+export const LEDGER_BYTES_MIN = 1_048_576
+/** An emptied queue gives its segment back when it is this large. */
+export const EMPTY_SEGMENT_BYTES_MIN = 1_048_576
+
+/** Messages handed over before other queues and sockets get their turn. */
+export const DISPATCH_MESSAGES_MAX = 256
+
+export const QUEUES_PER_NAMESPACE_MAX = 100_000
+export const CONSUMERS_PER_QUEUE_MAX = 100_000
+export const PRIORITY_MAX = 255
+export const DELIVERY_LIMIT_MAX = 1_000_000
+/** Looked past for a key that is free, or a consumer's sake. */
+export const HELD_MESSAGES_MAX = 1_024
+export const DEDUP_IDS_MAX = 1_000_000
+export const DEAD_LETTER_ENTRIES_MAX = 64
+
+/** All of a transaction together: it is one group of the journal. */
+export const TRANSACTION_BYTES_MAX = 16 * 1_048_576
+export const TRANSACTION_OPERATIONS_MAX = 100_000
+
+/** What non-durable queues may hold in memory together; beyond it they go to unsynced files. */
+export const MEMORY_BYTES_TOTAL_MAX = 256 * 1_048_576
+/** What one of them keeps in memory in any case. */
+export const MEMORY_BYTES_MIN = 65_536
+
+/** Held after a start before anything that was there expires: a clock may be wrong. */
+export const EXPIRY_GRACE_MS = 5_000
+
+export const CACHED_RIGHTS_COUNT_MAX = 1_024
+
+/** How often deliveries are looked at that take too long, and settled messages that are kept. */
+export const DELIVERY_CHECK_MS = 10_000

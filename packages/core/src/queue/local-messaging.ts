@@ -1,0 +1,485 @@
+/** Exchanges, bindings and queues of one broker. The composition of everything in this directory. */
+import { BrokerError, type BatchCompression, type RecordHeader } from '@millrace/codec'
+import type {
+  Binding,
+  Delivery,
+  ExchangeDescription,
+  ExchangeSettings,
+  Messaging,
+  MessagingSessionOptions,
+  Owner,
+  PropertyFormat,
+  QueueDescription,
+  QueuedMessage,
+  QueueSettings,
+  QueueSettingsPatch,
+  TargetKind,
+} from '../engine/messaging.ts'
+import type { Caller } from '../engine/operations.ts'
+import type { Environment, TimerHandle } from '../environment/environment.ts'
+import { describeError } from '../log/disk-errors.ts'
+import type { LogStore } from '../log/store.ts'
+import type { MetadataStore } from '../meta/metadata-store.ts'
+import { ExchangeRegistry } from '../routing/exchange-registry.ts'
+import type { RouteTarget } from '../routing/route-target.ts'
+import type { TopicRegistry } from '../topic/topic-registry.ts'
+import { DeadLetters } from './dead-letters.ts'
+import { DispatchSchedule } from './dispatch-schedule.ts'
+import { LaneMaker } from './lane-maker.ts'
+import { LedgerSchedule } from './ledger-schedule.ts'
+import { DELIVERY_CHECK_MS, MEMORY_BYTES_TOTAL_MAX, READY_BYTES_TOTAL_MAX } from './limits.ts'
+import { LocalOwner } from './local-owner.ts'
+import { MemoryBudget } from './memory-budget.ts'
+import { MessageHeaders } from './message-headers.ts'
+import { LocalMessagingSession, type MessagingAccess } from './messaging-session.ts'
+import { moveMessages } from './move-messages.ts'
+import { BatchGatherer } from './open-batch.ts'
+import { Publisher, type Routes } from './publisher.ts'
+import type { QueueEntry } from './queue-entry.ts'
+import { QueueRegistry } from './queue-registry.ts'
+import { QueueTrimmer } from './queue-trimmer.ts'
+import type { QueueParts } from './queue-parts.ts'
+import { Queue } from './queue.ts'
+import { ReadyBudget } from './ready-budget.ts'
+import { SteadyClock } from './steady-clock.ts'
+import { StoredLane } from './stored-lane.ts'
+import type { TopicTarget } from './topic-target.ts'
+import { TopicTargets } from './topic-targets.ts'
+import { Transactions } from './transactions.ts'
+import { Waiting } from './waiting-gets.ts'
+
+export interface MessagingParts {
+  readonly environment: Environment
+  readonly store: LogStore
+  readonly metadata: MetadataStore
+  readonly topics: TopicRegistry
+  readonly compression: BatchCompression | undefined
+  readonly propertyFormats: ReadonlyMap<number, PropertyFormat> | undefined
+  readonly deleteGraceMs: number
+}
+
+export class LocalMessaging implements Messaging {
+  readonly #parts: MessagingParts
+  readonly #clock: SteadyClock
+  readonly #ledgers: LedgerSchedule
+  readonly #schedule: DispatchSchedule
+  readonly #gatherer: BatchGatherer
+  readonly #headers: MessageHeaders
+  readonly #publisher: Publisher
+  readonly #deadLetters: DeadLetters
+  readonly #transactions: Transactions
+  readonly #gets: Waiting
+  readonly #targets: TopicTargets
+  readonly #trimmer: QueueTrimmer
+  readonly #routes: Routes
+  readonly #maker: LaneMaker
+  readonly queues: QueueRegistry
+  #exchanges: ExchangeRegistry | undefined
+  readonly #sessions = new Set<LocalMessagingSession>()
+  readonly #memory = new MemoryBudget(MEMORY_BYTES_TOTAL_MAX)
+  #ownerCount = 0
+  #checks: TimerHandle | undefined
+  #isClosed = false
+
+  constructor(parts: MessagingParts) {
+    this.#parts = parts
+    const { environment, store, metadata, topics } = parts
+    const { timers, log } = environment
+    this.#clock = new SteadyClock(environment.clock)
+    this.#ledgers = new LedgerSchedule(environment)
+    this.#schedule = new DispatchSchedule(timers)
+    this.#gatherer = new BatchGatherer(environment, store, this.#ledgers)
+    this.#headers = new MessageHeaders(parts.propertyFormats)
+    this.#gets = new Waiting(timers)
+    this.#targets = new TopicTargets((target) => this.#forgetTopic(target))
+    this.#trimmer = new QueueTrimmer(environment, store, this.#clock)
+    this.#maker = this.#createMaker()
+    this.queues = new QueueRegistry({
+      environment,
+      store,
+      metadata,
+      maker: this.#maker,
+      deleteGraceMs: parts.deleteGraceMs,
+      hasNamespace: (namespace) => topics.hasNamespace(namespace),
+      forget: (namespace, target) => this.exchanges.forgetTarget(namespace, target),
+    })
+    const routes: Routes = {
+      find: (namespace, name) => this.exchanges.find(namespace, name),
+      route: (namespace, exchange, message, visit) =>
+        this.exchanges.table(namespace).route(exchange, message, visit),
+    }
+    this.#routes = routes
+    this.#publisher = new Publisher(routes, this.#gatherer, this.#clock)
+    this.#deadLetters = new DeadLetters({
+      routes,
+      publisher: this.#publisher,
+      headers: this.#headers,
+      clock: this.#clock,
+      timers,
+      log,
+    })
+    this.#publisher.onRejected = (queue, message) => this.#deadLetters.takeRefused(queue, message)
+    this.#transactions = new Transactions({
+      store,
+      gatherer: this.#gatherer,
+      clock: this.#clock,
+      ledgerOf: (lane) => lane.home.ledgerLog,
+    })
+  }
+
+  get exchanges(): ExchangeRegistry {
+    if (this.#exchanges === undefined) throw new BrokerError('ERR_INTERNAL')
+    return this.#exchanges
+  }
+
+  /** Queues first: bindings lead to them. */
+  async open(): Promise<void> {
+    const { environment, metadata } = this.#parts
+    await this.queues.open()
+    this.#exchanges = new ExchangeRegistry({
+      environment,
+      metadata,
+      resolve: (namespace, kind, name) => this.#resolve(namespace, kind, name),
+      queueNames: (namespace) => this.queues.namesIn(namespace),
+    })
+    this.queues.start()
+    this.#armChecks()
+  }
+
+  openOwner(): Owner {
+    return new LocalOwner(++this.#ownerCount, (owner) => this.#dropOwned(owner))
+  }
+
+  openSession(options: MessagingSessionOptions, access?: MessagingAccess): LocalMessagingSession {
+    this.#checkOpen()
+    const { environment, store } = this.#parts
+    const session = new LocalMessagingSession(
+      {
+        environment,
+        store,
+        routes: this.#routes,
+        publisher: this.#publisher,
+        queues: this.queues,
+        transactions: this.#transactions,
+        gets: this.#gets,
+        flushSettlements: () => this.#flushSettlements(),
+        closed: (closed) => void this.#sessions.delete(closed),
+      },
+      options,
+      access,
+    )
+    this.#sessions.add(session)
+    return session
+  }
+
+  async declareExchange(
+    caller: Caller,
+    request: { readonly exchange: string; readonly settings: Partial<ExchangeSettings> },
+  ): Promise<ExchangeDescription> {
+    this.#checkOpen()
+    const { namespace } = caller
+    const exchange = await this.exchanges.declare(namespace, request.exchange, request.settings)
+    return this.exchanges.describe(namespace, exchange)
+  }
+
+  describeExchange(caller: Caller, exchange: string): ExchangeDescription {
+    const { namespace } = caller
+    return this.exchanges.describe(namespace, this.exchanges.get(namespace, exchange))
+  }
+
+  listExchanges(caller: Caller): readonly ExchangeDescription[] {
+    const { namespace } = caller
+    return this.exchanges
+      .list(namespace)
+      .map((exchange) => this.exchanges.describe(namespace, exchange))
+  }
+
+  async deleteExchange(
+    caller: Caller,
+    request: { readonly exchange: string; readonly ifUnused?: boolean },
+  ): Promise<void> {
+    this.#checkOpen()
+    await this.exchanges.delete(caller.namespace, request.exchange, request.ifUnused)
+  }
+
+  async bind(caller: Caller, binding: Binding, owner?: Owner): Promise<void> {
+    this.#checkOpen()
+    const admit = (target: RouteTarget): void => checkOwned(target, owner)
+    await this.exchanges.bind(caller.namespace, binding, admit)
+  }
+
+  async unbind(caller: Caller, binding: Binding, owner?: Owner): Promise<void> {
+    this.#checkOpen()
+    const admit = (target: RouteTarget): void => checkOwned(target, owner)
+    await this.exchanges.unbind(caller.namespace, binding, admit)
+  }
+
+  listBindings(
+    caller: Caller,
+    filter?: {
+      readonly exchange?: string
+      readonly target?: string
+      readonly targetKind?: TargetKind
+    },
+  ): readonly Binding[] {
+    return this.exchanges.listBindings(caller.namespace, filter)
+  }
+
+  async declareQueue(
+    caller: Caller,
+    request: Parameters<Messaging['declareQueue']>[1],
+  ): Promise<QueueDescription> {
+    this.#checkOpen()
+    const { namespace } = caller
+    const { queue: name, settings, owner, isExclusive = false } = request
+    if (settings.isStream === true) await this.#createStream(namespace, name, settings)
+    const queue = await this.queues.declare({ namespace, name, settings, isExclusive, owner })
+    // The connection ended meanwhile: nobody else would ever remove it.
+    if (queue.owner instanceof LocalOwner && queue.owner.isClosed) this.#dropOwned(queue.owner)
+    this.#armChecks()
+    return queue.describe()
+  }
+
+  describeQueue(caller: Caller, queue: string, owner?: Owner): QueueDescription {
+    const found = this.queues.get(caller.namespace, queue, owner)
+    found.used()
+    return found.describe()
+  }
+
+  listQueues(
+    caller: Caller,
+    options: { readonly prefix?: string } = {},
+  ): readonly QueueDescription[] {
+    const queues = this.queues.list(caller.namespace, options.prefix ?? '')
+    return queues.map((queue) => queue.describe())
+  }
+
+  async alterQueue(
+    caller: Caller,
+    request: { readonly queue: string; readonly settings: QueueSettingsPatch },
+  ): Promise<QueueDescription> {
+    this.#checkOpen()
+    const queue = this.queues.get(caller.namespace, request.queue, undefined)
+    await this.queues.alter(queue, request.settings)
+    this.#armChecks()
+    return queue.describe()
+  }
+
+  async deleteQueue(
+    caller: Caller,
+    request: Parameters<Messaging['deleteQueue']>[1],
+  ): Promise<{ readonly messageCount: number }> {
+    this.#checkOpen()
+    const { queue: name, owner, ifUnused, ifEmpty } = request
+    if (this.queues.find(caller.namespace, name) === undefined) return { messageCount: 0 }
+    const queue = this.queues.get(caller.namespace, name, owner)
+    const messageCount = await this.queues.delete(queue, ({ consumers, readyCount }) => {
+      if (ifUnused === true && consumers.size > 0) throw new BrokerError('ERR_QUEUE_IN_USE', [name])
+      if (ifEmpty === true && readyCount > 0) throw new BrokerError('ERR_QUEUE_NOT_EMPTY', [name])
+    })
+    return { messageCount }
+  }
+
+  async purgeQueue(
+    caller: Caller,
+    request: { readonly queue: string; readonly owner?: Owner | undefined },
+  ): Promise<{ readonly messageCount: number }> {
+    this.#checkOpen()
+    const queue = this.queues.get(caller.namespace, request.queue, request.owner)
+    const messageCount = queue.purge()
+    await queue.ledgerLog?.flushed()
+    return { messageCount }
+  }
+
+  async peekQueue(
+    caller: Caller,
+    request: { readonly queue: string; readonly count: number },
+  ): Promise<readonly Delivery[]> {
+    const queue = this.queues.get(caller.namespace, request.queue, undefined)
+    const found: Delivery[] = []
+    for (const lane of [...queue.lanes].reverse())
+      if (found.length < request.count)
+        found.push(...(await lane.peek(request.count - found.length)))
+    return found
+  }
+
+  async moveMessages(
+    caller: Caller,
+    request: Parameters<Messaging['moveMessages']>[1],
+  ): Promise<{ readonly messageCount: number }> {
+    this.#checkOpen()
+    const { exchange, routingKey, count = Infinity } = request
+    const queue = this.queues.get(caller.namespace, request.queue, undefined)
+    this.exchanges.get(caller.namespace, exchange)
+    const parts = { deadLetters: this.#deadLetters, gets: this.#gets }
+    const messageCount = await moveMessages(queue, { exchange, routingKey, count }, parts)
+    await queue.ledgerLog?.flushed()
+    return { messageCount }
+  }
+
+  async replayQueue(
+    caller: Caller,
+    request: { readonly queue: string; readonly sinceMs: number },
+  ): Promise<{ readonly messageCount: number }> {
+    this.#checkOpen()
+    const queue = this.queues.get(caller.namespace, request.queue, undefined)
+    let messageCount = 0
+    for (const lane of queue.lanes) {
+      if (!(lane instanceof StoredLane))
+        throw new BrokerError('ERR_UNSUPPORTED_FEATURE', ['a replay of a queue in memory'])
+      const found = await this.#parts.store.times.find(lane.log, request.sinceMs)
+      const offset = found?.offset ?? lane.log.highWatermark
+      if (offset < lane.ledger.floor)
+        messageCount += lane.replayFrom(offset, this.#inFlightOf(lane))
+    }
+    await queue.ledgerLog?.flushed()
+    queue.wake()
+    return { messageCount }
+  }
+
+  headersOf(message: QueuedMessage): readonly RecordHeader[] {
+    return this.#headers.of(message)
+  }
+
+  /** The store has room again. */
+  resumeSessions(): void {
+    for (const session of this.#sessions) session.resume()
+  }
+
+  /** Everything gathered and settled is submitted; nothing is handed over any more. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#checks?.cancel()
+    this.#schedule.close()
+    for (const session of [...this.#sessions]) session.close()
+    this.#gatherer.sealAll()
+    this.#ledgers.close()
+    this.queues.close()
+  }
+
+  #createMaker(): LaneMaker {
+    const { environment, store, topics, compression } = this.#parts
+    const { timers, log } = environment
+    const queues: QueueParts = {
+      clock: this.#clock,
+      timers,
+      log,
+      schedule: this.#schedule,
+      deadLetters: { take: (queue, entry, reason) => this.#deadLetters.take(queue, entry, reason) },
+      unused: (queue) => this.#drop(queue),
+      woken: (queue) => this.#gets.woken(queue),
+      floorMoved: (queue) => this.#trimmer.check(queue),
+    }
+    return new LaneMaker({
+      environment,
+      store,
+      topics,
+      targets: this.#targets,
+      schedule: this.#ledgers,
+      memory: this.#memory,
+      lanes: { store, log, budget: new ReadyBudget(READY_BYTES_TOTAL_MAX), compression },
+      queues,
+      orphaned: (queue) => this.#drop(queue),
+    })
+  }
+
+  #resolve(namespace: string, kind: TargetKind, name: string): RouteTarget | undefined {
+    if (kind === 'queue') {
+      const queue = this.queues.find(namespace, name)
+      return queue === undefined ? undefined : this.#maker.targetOf(queue)
+    }
+    const topic = this.#parts.topics.find(namespace, name)
+    return topic === undefined ? undefined : this.#targets.of(topic)
+  }
+
+  async #createStream(
+    namespace: string,
+    name: string,
+    settings: Partial<QueueSettings>,
+  ): Promise<void> {
+    await this.#parts.topics.create({
+      namespace,
+      name,
+      partitions: 1,
+      settings: {
+        ...(settings.retentionMs === undefined ? {} : { retentionMs: settings.retentionMs }),
+        ...(settings.bytesMax === undefined ? {} : { retentionBytes: settings.bytesMax }),
+      },
+      ifNotExists: true,
+    })
+  }
+
+  async #flushSettlements(): Promise<void> {
+    const waiting: Promise<void>[] = []
+    for (const { ledgerLog } of this.queues.all())
+      if (ledgerLog?.isBusy === true) waiting.push(ledgerLog.flushed())
+    await Promise.all(waiting)
+  }
+
+  #inFlightOf(lane: StoredLane): QueueEntry[] {
+    const entries: QueueEntry[] = []
+    for (const { inFlight } of this.#sessions)
+      for (let entry = inFlight.first; entry !== undefined; entry = entry.next)
+        if (entry.lane === lane) entries.push(entry)
+    return entries
+  }
+
+  #dropOwned(owner: LocalOwner): void {
+    for (const queue of [...this.queues.all()]) if (queue.owner === owner) this.#drop(queue)
+  }
+
+  /** Nobody waits for it, and nobody is told. */
+  #drop(queue: Queue): void {
+    if (this.#isClosed) return
+    this.queues
+      .delete(queue, () => undefined)
+      .catch((error: unknown) => {
+        const fields = { queue: queue.name, error: describeError(error) }
+        this.#parts.environment.log.warn('a queue that nobody uses stays', fields)
+      })
+  }
+
+  #forgetTopic(target: TopicTarget): void {
+    const { metadata, environment } = this.#parts
+    const { namespace } = target.topic.definition
+    const forgotten = metadata.change(async (commit) => {
+      const { changes, apply } = this.exchanges.forgetTarget(namespace, target)
+      if (changes.size > 0) await commit(changes)
+      apply()
+    })
+    forgotten.catch((error: unknown) => {
+      const fields = { topic: target.name, error: describeError(error) }
+      environment.log.warn('bindings of a deleted topic stay', fields)
+    })
+  }
+
+  /** Only where some queue asks for it: an idle broker has no timers. */
+  #armChecks(): void {
+    if (this.#checks !== undefined || this.#isClosed || !this.#needsChecks()) return
+    this.#checks = this.#parts.environment.timers.after(DELIVERY_CHECK_MS, () => {
+      this.#checks = undefined
+      const nowMs = this.#clock.monotonic()
+      for (const session of [...this.#sessions]) session.checkTimeouts(nowMs)
+      for (const queue of this.queues.all())
+        if (queue.settings.retentionMs !== undefined) this.#trimmer.check(queue)
+      this.#armChecks()
+    })
+  }
+
+  #needsChecks(): boolean {
+    for (const { settings } of this.queues.all())
+      if (settings.deliveryTimeoutMs !== undefined || settings.retentionMs !== undefined)
+        return true
+    return false
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new BrokerError('ERR_CLOSED', ['the broker'])
+  }
+}
+
+const checkOwned = (target: RouteTarget, owner: Owner | undefined): void => {
+  if (target instanceof Queue && target.owner !== undefined && target.owner !== owner)
+    throw new BrokerError('ERR_QUEUE_LOCKED', [target.name])
+}

@@ -1,0 +1,231 @@
+/**
+ * Messages of one turn on their way to the same logs: they share a batch, its checksum and, in the
+ * journal, its bytes.
+ *
+ * A message that goes to several logs is one unit: it is stored in all of them or in none, and so are
+ * the messages that share its batch. Order within a log is the order of publication: before a message
+ * goes to other logs than the one before it, what was gathered is closed.
+ */
+import { batchRecordCount, RecordBatchBuilder, type BrokerError } from '@millrace/codec'
+import type { QueuedMessage } from '../engine/messaging.ts'
+import type { Environment } from '../environment/environment.ts'
+import type { Log } from '../log/log.ts'
+import type { LogStore } from '../log/store.ts'
+import { AtomicUnit, type AppendTicket, type StoredBatch } from '../log/stored-batch.ts'
+import type { LedgerSchedule } from './ledger-schedule.ts'
+import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, LONE_MESSAGE_BYTES_MIN } from './limits.ts'
+import { EnvelopeWriter, type MessageFields } from './message-record.ts'
+
+/** A log that messages go to. */
+export interface BatchTarget {
+  readonly log: Log
+  openBatch: OpenBatch | undefined
+  /** It hands the next message over from memory, if it is given it. */
+  readonly isWantingNext: boolean
+  willAppend(nextOffset: number): void
+  appended(baseOffset: number, count: number, messages: readonly QueuedMessage[] | undefined): void
+  arrived(count: number, bytes: number): void
+  refused(baseOffset: number, count: number): void
+  wake(): void
+}
+
+/** Who waits until a message is stored wherever it goes. */
+export interface StoredWaiter {
+  stored(): void
+  refused(error: BrokerError): void
+}
+
+export class OpenBatch {
+  readonly targets: readonly BatchTarget[]
+  readonly builder: RecordBatchBuilder
+  readonly waiters: StoredWaiter[] = []
+  /** The messages, for targets that hand them over; `undefined` when none wanted the first. */
+  readonly messages: QueuedMessage[] | undefined
+  payloadBytes = 0
+  isSealed = false
+
+  constructor(targets: readonly BatchTarget[], builder: RecordBatchBuilder, isWanted: boolean) {
+    this.targets = targets
+    this.builder = builder
+    this.messages = isWanted ? [] : undefined
+  }
+}
+
+class TargetTicket implements AppendTicket {
+  readonly #target: BatchTarget
+  readonly #count: number
+  readonly #bytes: number
+  readonly #baseOffset: number
+  readonly #waiters: readonly StoredWaiter[]
+
+  constructor(
+    target: BatchTarget,
+    batch: OpenBatch,
+    baseOffset: number,
+    waiters: readonly StoredWaiter[],
+  ) {
+    this.#target = target
+    this.#count = batch.builder.count
+    this.#bytes = batch.payloadBytes
+    this.#baseOffset = baseOffset
+    this.#waiters = waiters
+  }
+
+  stored(): void {
+    this.#target.arrived(this.#count, this.#bytes)
+    this.#target.wake()
+    for (const waiter of this.#waiters) waiter.stored()
+  }
+
+  refused(error: BrokerError): void {
+    this.#target.refused(this.#baseOffset, this.#count)
+    for (const waiter of this.#waiters) waiter.refused(error)
+  }
+}
+
+const noWaiters: readonly StoredWaiter[] = []
+const BUILDERS_KEPT_MAX = 32
+
+export class BatchGatherer {
+  readonly #environment: Environment
+  readonly #store: LogStore
+  readonly #ledgers: LedgerSchedule
+  readonly #writer = new EnvelopeWriter()
+  readonly #builders: RecordBatchBuilder[] = []
+  #open: OpenBatch[] = []
+  readonly #sealAll = (): void => this.sealAll()
+
+  constructor(environment: Environment, store: LogStore, ledgers: LedgerSchedule) {
+    this.#environment = environment
+    this.#store = store
+    this.#ledgers = ledgers
+  }
+
+  /**
+   * Adds a message for all of these logs; `kept` is the same for who hands it over. The array is
+   * borrowed. Throws ERR_INVALID_ARGUMENT, and then nothing was done.
+   */
+  add(
+    targets: readonly BatchTarget[],
+    message: MessageFields,
+    kept: QueuedMessage | undefined,
+    timestampMs: number,
+  ): OpenBatch {
+    const isLone = message.payload.length >= LONE_MESSAGE_BYTES_MIN
+    const batch = this.#batchFor(targets, isLone, kept !== undefined)
+    this.#writer.append(batch.builder, message, timestampMs)
+    return this.#added(batch, message.payload.length, kept, isLone)
+  }
+
+  /** A record for a topic, as it will be read. */
+  addRecord(target: BatchTarget, fill: (builder: RecordBatchBuilder) => void): OpenBatch {
+    const batch = this.#batchFor([target], false, false)
+    const before = batch.builder.sizeBytes
+    fill(batch.builder)
+    return this.#added(batch, batch.builder.sizeBytes - before, undefined, false)
+  }
+
+  /** Everything gathered goes to the logs now. */
+  sealAll(): void {
+    if (this.#open.length === 0) return
+    const open = this.#open
+    this.#open = []
+    this.#ledgers.ride()
+    for (const batch of open) this.#seal(batch, undefined)
+  }
+
+  /** What was gathered for these logs goes ahead of what comes. */
+  sealFor(targets: readonly BatchTarget[]): void {
+    for (const { openBatch } of targets)
+      if (openBatch !== undefined) this.#seal(openBatch, undefined)
+  }
+
+  /** A batch of its own for a transaction: nobody else's message gets into it. */
+  begin(targets: readonly BatchTarget[]): OpenBatch {
+    const builder = this.#builders.pop() ?? new RecordBatchBuilder()
+    return new OpenBatch([...targets], builder, false)
+  }
+
+  fill(batch: OpenBatch, message: MessageFields, timestampMs: number): void {
+    this.#writer.append(batch.builder, message, timestampMs)
+    batch.payloadBytes += message.payload.length
+  }
+
+  seal(batch: OpenBatch, unit: AtomicUnit): void {
+    this.#seal(batch, unit)
+  }
+
+  #batchFor(targets: readonly BatchTarget[], isLone: boolean, isWanted: boolean): OpenBatch {
+    const first = targets[0]?.openBatch
+    if (first !== undefined && !isLone && isSame(first, targets)) return first
+    for (const { openBatch } of targets)
+      if (openBatch !== undefined) this.#seal(openBatch, undefined)
+    const builder = this.#builders.pop() ?? new RecordBatchBuilder()
+    const batch = new OpenBatch([...targets], builder, isWanted)
+    return batch
+  }
+
+  #added(
+    batch: OpenBatch,
+    payloadBytes: number,
+    kept: QueuedMessage | undefined,
+    isLone: boolean,
+  ): OpenBatch {
+    batch.payloadBytes += payloadBytes
+    if (batch.messages !== undefined && kept !== undefined) batch.messages.push(kept)
+    const { builder } = batch
+    if (builder.count === 1) this.#opened(batch)
+    const isFull = builder.sizeBytes >= BATCH_BYTES_MAX || builder.count >= BATCH_RECORDS_MAX
+    if (isLone || isFull) this.#seal(batch, undefined)
+    return batch
+  }
+
+  #opened(batch: OpenBatch): void {
+    for (const target of batch.targets) target.openBatch = batch
+    this.#open.push(batch)
+    if (this.#open.length === 1) this.#environment.timers.defer(this.#sealAll)
+  }
+
+  #seal(batch: OpenBatch, unit: AtomicUnit | undefined): void {
+    if (batch.isSealed) return
+    batch.isSealed = true
+    for (const target of batch.targets) if (target.openBatch === batch) target.openBatch = undefined
+    const { builder, targets } = batch
+    const count = builder.count
+    if (count > 0) this.#append(batch, builder.build(), unit ?? unitOf(targets))
+    builder.reset()
+    if (this.#builders.length < BUILDERS_KEPT_MAX) this.#builders.push(builder)
+  }
+
+  #append(batch: OpenBatch, bytes: Uint8Array, unit: AtomicUnit | undefined): void {
+    const { targets } = batch
+    const recordCount = batchRecordCount(bytes)
+    const hasAll = batch.messages?.length === recordCount
+    const messages = hasAll ? batch.messages : undefined
+    const maxTimestamp = this.#environment.clock.now()
+    // Ledgers first: nothing may stand between the batches of a unit.
+    for (const target of targets) target.willAppend(target.log.nextOffset + recordCount)
+    for (let index = 0; index < targets.length; index++) {
+      const target = targets[index]!
+      const isLast = index === targets.length - 1
+      const own = index === 0 ? bytes : bytes.slice()
+      const waiters = isLast ? batch.waiters : noWaiters
+      const ticket = new TargetTicket(target, batch, target.log.nextOffset, waiters)
+      const place = unit === undefined ? undefined : { unit, isRepeat: index > 0 }
+      const accepted = { bytes: own, recordCount, maxTimestamp }
+      const stored: StoredBatch = this.#store.append(target.log, accepted, true, ticket, place)
+      target.appended(stored.baseOffset, recordCount, messages)
+    }
+  }
+}
+
+const unitOf = (targets: readonly BatchTarget[]): AtomicUnit | undefined =>
+  targets.length > 1 ? new AtomicUnit() : undefined
+
+/** In the same order: a route visits its targets in the order of the bindings, which seldom change. */
+const isSame = (batch: OpenBatch, targets: readonly BatchTarget[]): boolean => {
+  if (batch.isSealed || batch.targets.length !== targets.length) return false
+  for (let index = 0; index < targets.length; index++)
+    if (batch.targets[index] !== targets[index]) return false
+  return true
+}

@@ -1,0 +1,208 @@
+/**
+ * From a message to everything it reaches: routed, held against the limits of the queues, and stored
+ * wherever it goes, in one batch for all logs together.
+ *
+ * The hot path of publishing: no closure, no array and no Promise for a message. A message whose
+ * queues hand it over from memory is copied once, whatever their number.
+ */
+import { BrokerError } from '@millrace/codec'
+import type { MessageSource, QueuedMessage } from '../engine/messaging.ts'
+import type { Exchange } from '../routing/exchange.ts'
+import type { RoutedMessage, RouteTarget } from '../routing/route-target.ts'
+import { MESSAGE_BYTES_MAX } from './limits.ts'
+import { MemoryLane } from './memory-lane.ts'
+import type { MessageFields } from './message-record.ts'
+import type { BatchGatherer, BatchTarget, OpenBatch } from './open-batch.ts'
+import { Queue } from './queue.ts'
+import type { SteadyClock } from './steady-clock.ts'
+import { StoredLane } from './stored-lane.ts'
+import { fillRecord, recordKeyOf, TopicTarget } from './topic-target.ts'
+
+export interface Routes {
+  find(namespace: string, exchange: string): Exchange | undefined
+  route(
+    namespace: string,
+    exchange: Exchange,
+    message: RoutedMessage,
+    visit: (target: RouteTarget) => void,
+  ): number
+}
+
+/** Told where a message went, so that somebody may wait for it. */
+export interface Reached {
+  batch(batch: OpenBatch): void
+  /** A queue is full and refuses it. */
+  refused(queue: Queue): void
+}
+
+/** A message of a transaction, routed and waiting for its commit. */
+export interface PreparedMessage {
+  readonly message: MessageSource
+  readonly targets: readonly RouteTarget[]
+}
+
+/** Bytes of the message's own: what was borrowed is copied. */
+export const keepMessage = (
+  message: MessageSource | MessageFields,
+  timestampMs: number,
+): QueuedMessage => ({
+  exchange: message.exchange,
+  routingKey: message.routingKey,
+  extraRoutingKeys: message.extraRoutingKeys,
+  payload: message.payload.slice(),
+  format: message.format,
+  properties: message.properties.slice(),
+  isPersistent: message.isPersistent,
+  priority: message.priority,
+  ttlMs: message.ttlMs,
+  messageId: message.messageId,
+  key: message.key?.slice(),
+  timestampMs,
+  deadLetters: 'deadLetters' in message ? message.deadLetters : undefined,
+})
+
+/** A message that is published: a protocol's, or one that goes from queue to queue. */
+export type Publishable = MessageSource & Partial<Pick<QueuedMessage, 'deadLetters'>>
+
+export class Publisher {
+  readonly #routes: Routes
+  readonly #gatherer: BatchGatherer
+  readonly #clock: SteadyClock
+  readonly #targets: RouteTarget[] = []
+  readonly #lanes: BatchTarget[] = []
+  /** Of the message being published. */
+  #kept: QueuedMessage | undefined
+  #isWanted = false
+  #rejecting: Queue[] | undefined
+  readonly #collect = (target: RouteTarget): void => void this.#targets.push(target)
+  /** Refused by a queue that wants those in its dead letters. */
+  onRejected: (queue: Queue, message: QueuedMessage) => void = () => undefined
+
+  constructor(routes: Routes, gatherer: BatchGatherer, clock: SteadyClock) {
+    this.#routes = routes
+    this.#gatherer = gatherer
+    this.#clock = clock
+  }
+
+  /** Answers the number of targets. Throws ERR_LIMIT_EXCEEDED, ERR_INVALID_ARGUMENT. */
+  publish(
+    namespace: string,
+    exchange: Exchange,
+    message: Publishable,
+    reached: Reached | undefined,
+    isWelcome: ((queue: Queue) => boolean) | undefined = undefined,
+  ): number {
+    checkSize(message)
+    const targets = this.#targets
+    targets.length = 0
+    const count = this.#routes.route(namespace, exchange, message, this.#collect)
+    if (count === 0) return 0
+    this.#lanes.length = 0
+    this.#kept = undefined
+    this.#isWanted = false
+    this.#rejecting = undefined
+    const timestampMs = this.#clock.now()
+    for (let index = 0; index < targets.length; index++) {
+      const target = targets[index]!
+      if (target instanceof TopicTarget) this.#toTopic(target, message, timestampMs, reached)
+      else if (isWelcome === undefined || isWelcome(target as Queue))
+        this.#toQueue(target as Queue, message, timestampMs, reached)
+    }
+    if (this.#lanes.length > 0) this.#store(message, timestampMs, reached)
+    if (this.#rejecting !== undefined) this.#reject(this.#rejecting, message, timestampMs)
+    return count
+  }
+
+  /** Where a message of a transaction would go; nothing is done yet. */
+  prepare(namespace: string, exchange: Exchange, message: MessageSource): PreparedMessage {
+    checkSize(message)
+    const targets: RouteTarget[] = []
+    this.#routes.route(namespace, exchange, message, (target) => void targets.push(target))
+    return { message, targets }
+  }
+
+  #toQueue(
+    queue: Queue,
+    message: Publishable,
+    timestampMs: number,
+    reached: Reached | undefined,
+  ): void {
+    if (queue.isDeleted) return
+    if (!this.#isTaken(queue, message, reached)) {
+      if (queue.settings.overflow === 'reject-dead-letter') (this.#rejecting ??= []).push(queue)
+      return
+    }
+    const lane = queue.laneFor(message.priority)
+    if (lane instanceof StoredLane) {
+      this.#lanes.push(lane)
+      this.#isWanted ||= lane.isWantingNext
+    } else if (lane instanceof MemoryLane) {
+      lane.push((this.#kept ??= keepMessage(message, timestampMs)))
+      queue.wake()
+    }
+  }
+
+  #store(message: Publishable, timestampMs: number, reached: Reached | undefined): void {
+    const kept = this.#isWanted ? (this.#kept ??= keepMessage(message, timestampMs)) : undefined
+    const batch = this.#gatherer.add(this.#lanes, message, kept, timestampMs)
+    if (reached !== undefined) reached.batch(batch)
+  }
+
+  #isTaken(queue: Queue, message: Publishable, reached: Reached | undefined): boolean {
+    const { settings, counts } = queue
+    const { messageId, ttlMs } = message
+    if (queue.refuses(message.payload.length, pendingOf(queue))) {
+      reached?.refused(queue)
+      return false
+    }
+    if (messageId !== undefined && settings.dedupWindowMs !== undefined) {
+      const nowMs = this.#clock.monotonic()
+      if (queue.dedup.isRepeat(messageId, nowMs, settings.dedupWindowMs)) return false
+    }
+    counts.published++
+    if (ttlMs >= 0) noteExpiry(queue, message.priority)
+    return true
+  }
+
+  #toTopic(
+    target: TopicTarget,
+    message: MessageSource,
+    timestampMs: number,
+    reached: Reached | undefined,
+  ): void {
+    if (target.topic.isDeleted) return
+    const key = recordKeyOf(message)
+    const port = target.portFor(message, key)
+    const batch = this.#gatherer.addRecord(port, (builder) =>
+      fillRecord(builder, message, key, timestampMs),
+    )
+    reached?.batch(batch)
+  }
+
+  #reject(queues: readonly Queue[], message: Publishable, timestampMs: number): void {
+    const kept = keepMessage(message, timestampMs)
+    for (const queue of queues) this.onRejected(queue, kept)
+  }
+}
+
+export const noteExpiry = (queue: Queue, priority: number): void => {
+  const lane = queue.laneFor(priority)
+  if (lane instanceof StoredLane) lane.ledger.noteExpiry()
+  else queue.counts.hasExpiry = true
+}
+
+/** Accepted for a queue and not visible yet. */
+export const pendingOf = (queue: Queue): number => {
+  let count = 0
+  for (const lane of queue.lanes)
+    if (lane instanceof StoredLane)
+      count += lane.pendingCount + (lane.openBatch?.builder.count ?? 0)
+  return count
+}
+
+export const checkSize = ({ payload, properties }: MessageSource): void => {
+  if (payload.length + properties.length > MESSAGE_BYTES_MAX)
+    throw new BrokerError('ERR_LIMIT_EXCEEDED', [MESSAGE_BYTES_MAX, 'bytes of a message'])
+}
+
+export const isQueue = (target: RouteTarget): target is Queue => target instanceof Queue

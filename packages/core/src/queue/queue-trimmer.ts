@@ -1,0 +1,67 @@
+/**
+ * Gives the disk back: segments at the front of a queue's log whose messages are all settled, as soon
+ * as retention for replays lets them go.
+ */
+import type { Environment } from '../environment/environment.ts'
+import { describeError } from '../log/disk-errors.ts'
+import type { Log } from '../log/log.ts'
+import type { LogStore } from '../log/store.ts'
+import { EMPTY_SEGMENT_BYTES_MIN } from './limits.ts'
+import type { Queue } from './queue.ts'
+import type { SteadyClock } from './steady-clock.ts'
+import { StoredLane } from './stored-lane.ts'
+
+export class QueueTrimmer {
+  readonly #environment: Environment
+  readonly #store: LogStore
+  readonly #clock: SteadyClock
+  readonly #busy = new Set<Log>()
+
+  constructor(environment: Environment, store: LogStore, clock: SteadyClock) {
+    this.#environment = environment
+    this.#store = store
+    this.#clock = clock
+  }
+
+  /** Messages of the queue were settled, or time has passed. */
+  check(queue: Queue): void {
+    if (queue.settings.topic !== undefined || queue.isDeleted) return
+    const { lanes } = queue
+    for (let index = 0; index < lanes.length; index++) {
+      const lane = lanes[index]
+      if (lane instanceof StoredLane && this.#isWorthIt(lane)) void this.#trim(queue, lane)
+    }
+  }
+
+  #isWorthIt({ log, ledger }: StoredLane): boolean {
+    const second = log.segments[1]
+    if (second !== undefined) return second.baseOffset <= ledger.floor
+    if (ledger.floor < log.nextOffset || log.earliestOffset === ledger.floor) return false
+    return (log.activeSegment?.sizeBytes ?? 0) >= EMPTY_SEGMENT_BYTES_MIN
+  }
+
+  async #trim(queue: Queue, lane: StoredLane): Promise<void> {
+    const { log, ledger } = lane
+    if (this.#busy.has(log) || this.#store.failure !== undefined) return
+    this.#busy.add(log)
+    try {
+      const offset = await this.#releasable(log, ledger.floor, queue.settings.retentionMs)
+      if (offset > log.earliestOffset) await this.#store.trimmer.trim(log, offset)
+    } catch (error) {
+      const fields = { queue: queue.name, error: describeError(error) }
+      this.#environment.log.warn('a queue keeps settled messages', fields)
+    } finally {
+      this.#busy.delete(log)
+    }
+  }
+
+  async #releasable(log: Log, floor: number, retentionMs: number | undefined): Promise<number> {
+    if (retentionMs === undefined) return floor
+    const beforeMs = this.#clock.now() - retentionMs
+    for (const segment of [...log.segments]) {
+      if (segment.baseOffset >= floor) return floor
+      if ((await this.#store.latestTimestampOf(segment)) >= beforeMs) return segment.baseOffset
+    }
+    return floor
+  }
+}

@@ -1,0 +1,23 @@
+/** The route target of each topic, made when somebody asks for it, one for each. */
+import type { Topic } from '../topic/topic.ts'
+import { TopicTarget } from './topic-target.ts'
+
+export class TopicTargets {
+  readonly #targets = new WeakMap<Topic, TopicTarget>()
+  readonly #onDeleted: (target: TopicTarget) => void
+
+  constructor(onDeleted: (target: TopicTarget) => void) {
+    this.#onDeleted = onDeleted
+  }
+
+  of(topic: Topic): TopicTarget {
+    const known = this.#targets.get(topic)
+    if (known !== undefined) return known
+    const target = new TopicTarget(topic)
+    this.#targets.set(topic, target)
+    topic.listeners.add((event) => {
+      if (event.kind === 'deleted') this.#onDeleted(target)
+    })
+    return target
+  }
+}
