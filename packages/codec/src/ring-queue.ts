@@ -16,7 +16,8 @@
 const CAPACITY_MIN = 16
 
 export class RingQueue<T> {
-  #slots: (T | undefined)[] = new Array<T | undefined>(CAPACITY_MIN).fill(undefined)
+  /** None until the first value: most queues of an idle broker never hold one. */
+  #slots: (T | undefined)[] = []
   #head = 0
   #length = 0
 
@@ -60,14 +61,15 @@ export class RingQueue<T> {
   }
 
   clear(): void {
-    this.#slots = new Array<T | undefined>(CAPACITY_MIN).fill(undefined)
+    this.#slots = []
     this.#head = 0
     this.#length = 0
   }
 
   #grow(): void {
     const old = this.#slots
-    const grown = new Array<T | undefined>(old.length * 2).fill(undefined)
+    const capacity = Math.max(CAPACITY_MIN, old.length * 2)
+    const grown = new Array<T | undefined>(capacity).fill(undefined)
     for (let index = 0; index < this.#length; index++) {
       grown[index] = old[(this.#head + index) & (old.length - 1)]
     }

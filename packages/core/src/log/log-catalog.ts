@@ -67,6 +67,25 @@ export class LogCatalog {
     return log
   }
 
+  /** An id for a log that is made with its first use, by `begin`. */
+  reserveId(): number {
+    return this.#nextLogId++
+  }
+
+  /**
+   * The log of a reserved id, from an offset on that nothing of it has used. Who cannot know whether
+   * it existed before, and was lost, skips as many offsets as it may have had.
+   */
+  begin(id: number, settings: LogSettings, isNew: boolean): Log {
+    const log = this.#add(id, settings, false)
+    const nextOffset = isNew ? 0 : OFFSET_SKIP_AFTER_LOSS
+    log.nextOffset = nextOffset
+    log.highWatermark = nextOffset
+    log.earliestOffset = nextOffset
+    this.#noteCreated(log, nextOffset)
+    return log
+  }
+
   /** The log with a fixed id, made when the directory is new: metadata is log 0. */
   ensure(id: number, settings: LogSettings): Log {
     const known = this.#logs.get(id)

@@ -66,9 +66,18 @@ export class KeyOrder {
     this.#free.push(next)
   }
 
-  clear(): void {
+  /** Takes all that wait. */
+  drain(): QueueEntry[] {
+    const entries = [...this.#free]
+    for (const next of this.#free) {
+      this.#takenKeys.delete(this.#taken.get(next) ?? '')
+      this.#taken.delete(next)
+    }
+    for (const line of this.#held.values())
+      for (let entry = line.shift(); entry !== undefined; entry = line.shift()) entries.push(entry)
     this.#held.clear()
     this.#free.length = 0
     this.heldCount = 0
+    return entries
   }
 }

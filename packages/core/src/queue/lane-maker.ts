@@ -8,7 +8,7 @@ import type { RouteTarget } from '../routing/route-target.ts'
 import type { TopicRegistry } from '../topic/topic-registry.ts'
 import type { Topic } from '../topic/topic.ts'
 import type { Lane } from './lane.ts'
-import { LedgerLog } from './ledger-log.ts'
+import { LedgerLog, type LedgerPlace } from './ledger-log.ts'
 import { LedgerWriter } from './ledger-record.ts'
 import type { LedgerSchedule } from './ledger-schedule.ts'
 import { LEDGER_SEGMENT_BYTES, SEGMENT_BYTES } from './limits.ts'
@@ -85,12 +85,13 @@ export class LaneMaker {
       logs.create({ segmentBytes, segmentMs }, { isVolatile: false }).id
     const count = topic === undefined ? (priorityMax ?? 0) + 1 : 0
     const logIds = Array.from({ length: count }, () => create(SEGMENT_BYTES))
-    return { logIds, ledgerLogId: create(LEDGER_SEGMENT_BYTES) }
+    // Made with its first use: a queue that nobody consumes from has no ledger.
+    return { logIds, ledgerLogId: logs.reserveId() }
   }
 
   makeNew(definition: QueueDefinition): Queue {
     const queue = new Queue(definition, undefined, this.#parts.queues)
-    const lanes = this.#arrange(queue)
+    const lanes = this.#arrange(queue, true)
     if (definition.settings.topic !== undefined) {
       // It begins with what comes from now on, and a restart must know where that was.
       for (const lane of lanes) lane.ledger.settled.raiseFloor(lane.log.highWatermark)
@@ -109,15 +110,15 @@ export class LaneMaker {
       return undefined
     }
     const queue = new Queue(definition, undefined, this.#parts.queues)
-    const lanes = this.#arrange(queue)
+    const lanes = this.#arrange(queue, false)
     await queue.ledgerLog?.recover()
     for (const lane of lanes) lane.recovered()
     return queue
   }
 
-  #arrange(queue: Queue): StoredLane[] {
+  #arrange(queue: Queue, isNew: boolean): StoredLane[] {
     const { definition } = queue
-    const { settings, name } = definition
+    const { settings } = definition
     const topic = this.#topicOf(definition)
     if (topic !== undefined) this.#watch(queue, topic)
     if (settings.isStream) {
@@ -128,7 +129,7 @@ export class LaneMaker {
     const isOfTopic = settings.topic !== undefined
     const ledgerLog = new LedgerLog(
       { ...this.#parts, writer: this.#writer },
-      this.#log(definition.ledgerLogId, LEDGER_SEGMENT_BYTES, `${name} (ledger)`),
+      this.#ledgerPlace(definition, isNew),
       logs.map((log) => log.earliestOffset),
       { onCeiling: () => queue.wake() },
     )
@@ -181,6 +182,21 @@ export class LaneMaker {
 
   #logsOf({ name, logIds }: QueueDefinition): Log[] {
     return logIds.map((id, index) => this.#log(id, SEGMENT_BYTES, `${name}/${index}`))
+  }
+
+  #ledgerPlace({ name, ledgerLogId: id }: QueueDefinition, isNew: boolean): LedgerPlace {
+    const { logs } = this.#parts.store
+    const settings = { segmentBytes: LEDGER_SEGMENT_BYTES, segmentMs }
+    const named = (log: Log): Log => {
+      log.settings = settings
+      log.label = `${name} (ledger)`
+      return log
+    }
+    const known = logs.get(id)
+    return {
+      log: known === undefined ? undefined : named(known),
+      begin: () => named(logs.begin(id, settings, isNew)),
+    }
   }
 
   /** The crash story: its creation was in a damaged group of the journal, its definition was not. */

@@ -50,8 +50,15 @@ class LedgerTicket implements AppendTicket {
   }
 }
 
+/** Where a ledger is written: its log, or how to make it with its first use. */
+export interface LedgerPlace {
+  readonly log: Log | undefined
+  begin(): Log
+}
+
 export class LedgerLog {
-  readonly log: Log
+  #log: Log | undefined
+  readonly #begin: () => Log
   readonly ledgers: Ledger[]
   readonly #environment: Environment
   readonly #store: LogStore
@@ -75,7 +82,7 @@ export class LedgerLog {
       schedule: LedgerSchedule
       writer: LedgerWriter
     },
-    log: Log,
+    place: LedgerPlace,
     floors: readonly number[],
     hooks: LedgerLogHooks,
   ) {
@@ -83,11 +90,16 @@ export class LedgerLog {
     this.#store = parts.store
     this.#schedule = parts.schedule
     this.#writer = parts.writer
-    this.log = log
-    log.isUrgent = true
+    this.#log = place.log
+    this.#begin = () => place.begin()
+    if (place.log !== undefined) place.log.isUrgent = true
     this.#hooks = hooks
     this.ledgers = []
     for (const floor of floors) this.addLane(floor)
+  }
+
+  get log(): Log | undefined {
+    return this.#log
   }
 
   addLane(floor: number): Ledger {
@@ -107,9 +119,11 @@ export class LedgerLog {
 
   /** Reads what was written before a restart. Payloads are never read. */
   async recover(): Promise<void> {
-    let offset = this.log.earliestOffset
-    while (offset < this.log.highWatermark) offset = await this.#recoverFrom(offset)
-    this.#bytesSinceWhole = this.log.sizeBytes
+    const log = this.#log
+    if (log === undefined) return
+    let offset = log.earliestOffset
+    while (offset < log.highWatermark) offset = await this.#recoverFrom(log, offset)
+    this.#bytesSinceWhole = log.sizeBytes
   }
 
   /** Writes what has changed, now. */
@@ -162,7 +176,7 @@ export class LedgerLog {
       recordCount: batchRecordCount(bytes),
       maxTimestamp: this.#environment.clock.now(),
     }
-    this.#store.append(this.log, accepted, true, waiter, { unit, isRepeat: false })
+    this.#store.append(this.#logToWrite(), accepted, true, waiter, { unit, isRepeat: false })
   }
 
   written(batch: StoredBatch, isWhole: boolean, hasCeiling: boolean): void {
@@ -215,7 +229,7 @@ export class LedgerLog {
       this.#bytesSinceWhole = 0
     }
     this.#bytesSinceWhole += bytes.length
-    this.#store.append(this.log, accepted, true, ticket)
+    this.#store.append(this.#logToWrite(), accepted, true, ticket)
   }
 
   #settleOne(): void {
@@ -226,15 +240,23 @@ export class LedgerLog {
 
   #trim(offset: number): void {
     this.#store.trimmer
-      .trim(this.log, offset)
+      .trim(this.#logToWrite(), offset)
       .catch((error: unknown) =>
         this.#environment.log.warn('a ledger keeps its old part', { error: describeError(error) }),
       )
   }
 
-  async #recoverFrom(offset: number): Promise<number> {
+  #logToWrite(): Log {
+    if (this.#log !== undefined) return this.#log
+    const log = this.#begin()
+    log.isUrgent = true
+    this.#log = log
+    return log
+  }
+
+  async #recoverFrom(log: Log, offset: number): Promise<number> {
     try {
-      const slice = await this.#store.reader.read(this.log, offset, READ_BYTES)
+      const slice = await this.#store.reader.read(log, offset, READ_BYTES)
       try {
         for (const part of slice.parts)
           for (let at = 0; at < part.length; at += batchTotalBytes(part, at))
@@ -244,10 +266,10 @@ export class LedgerLog {
         slice.release()
       }
     } catch (error) {
-      const gap = this.log.gapAt(offset)
+      const gap = log.gapAt(offset)
       if (!isBrokerError(error) || gap === undefined) throw error
       // What was settled in there comes again.
-      this.#environment.log.error('settlements are damaged', { log: this.log.label, ...gap })
+      this.#environment.log.error('settlements are damaged', { log: log.label, ...gap })
       this.#isWholeDue = true
       return gap.to
     }

@@ -23,15 +23,18 @@ export interface LedgerHooks {
   urgent(): void
 }
 
+/** Never written to: most messages never come back. */
+const nothingCounted = new Map<number, number>()
+
 export class Ledger {
   readonly lane: number
   readonly settled: SettledSet
   readonly #hooks: LedgerHooks
   /** How often messages that are not settled were returned, by offset. */
-  readonly #counts = new Map<number, number>()
+  #counts = nothingCounted
   #pendingSettled: number[] = []
   #isPendingSorted = true
-  readonly #pendingCounts = new Map<number, number>()
+  #pendingCounts = nothingCounted
   #ceiling: number
   #ceilingRequested: number
   #ceilingWritten: number
@@ -98,7 +101,8 @@ export class Ledger {
   }
 
   returned(offset: number, count: number): void {
-    this.#counts.set(offset, count)
+    this.#count(offset, count)
+    if (this.#pendingCounts === nothingCounted) this.#pendingCounts = new Map()
     this.#pendingCounts.set(offset, count)
     this.#hooks.changed()
   }
@@ -143,7 +147,7 @@ export class Ledger {
     }
     this.#pendingSettled = []
     this.#isPendingSorted = true
-    this.#pendingCounts.clear()
+    this.#pendingCounts = nothingCounted
     this.#pendingReset = undefined
     this.#pendingRuns = []
     this.#isExpiryPending = false
@@ -168,7 +172,7 @@ export class Ledger {
   }): void {
     if (state.isWhole) {
       this.settled.reset(state.floor ?? 0)
-      this.#counts.clear()
+      this.#counts = nothingCounted
     } else if (state.floor !== undefined) this.settled.raiseFloor(state.floor)
     if (state.ceiling === undefined) return
     this.#ceiling = Math.max(this.#ceiling, state.ceiling)
@@ -185,7 +189,12 @@ export class Ledger {
   }
 
   restoreCount(offset: number, count: number): void {
-    if (!this.settled.has(offset)) this.#counts.set(offset, count)
+    if (!this.settled.has(offset)) this.#count(offset, count)
+  }
+
+  #count(offset: number, count: number): void {
+    if (this.#counts === nothingCounted) this.#counts = new Map()
+    this.#counts.set(offset, count)
   }
 }
 

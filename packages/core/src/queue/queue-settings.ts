@@ -115,7 +115,7 @@ export const applyQueueSettings = (
     if (expected !== undefined) throw invalid(key, `it must be ${expected}`)
     changed[key] = next
   }
-  const settings = changed as unknown as QueueSettings
+  const settings = completeQueueSettings(changed as Partial<QueueSettings>)
   checkTogether(settings)
   return settings
 }
@@ -144,8 +144,31 @@ export const settingsDifference = (
   return undefined
 }
 
-/** JSON leaves out what is undefined: a stored definition gets all its fields again. */
-export const completeQueueSettings = (stored: Partial<QueueSettings>): QueueSettings => ({
-  ...defaultQueueSettings,
-  ...stored,
-})
+/**
+ * JSON leaves out what is undefined: a stored definition gets all its fields again. Field by field, so
+ * that the settings of all queues have one shape and cost little.
+ */
+export const completeQueueSettings = (stored: Partial<QueueSettings>): QueueSettings => {
+  const all = { ...defaultQueueSettings, ...stored }
+  return {
+    isDurable: all.isDurable,
+    isAutoDelete: all.isAutoDelete,
+    expiresMs: all.expiresMs,
+    messageTtlMs: all.messageTtlMs,
+    lengthMax: all.lengthMax,
+    bytesMax: all.bytesMax,
+    overflow: all.overflow,
+    deadLetterExchange: all.deadLetterExchange,
+    deadLetterKey: all.deadLetterKey,
+    priorityMax: all.priorityMax,
+    isSingleActiveConsumer: all.isSingleActiveConsumer,
+    deliveryLimit: all.deliveryLimit,
+    deliveryTimeoutMs: all.deliveryTimeoutMs,
+    isKeyOrdered: all.isKeyOrdered,
+    dedupWindowMs: all.dedupWindowMs,
+    retentionMs: all.retentionMs,
+    topic: all.topic,
+    isStream: all.isStream,
+    labels: all.labels,
+  }
+}

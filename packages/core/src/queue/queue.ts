@@ -40,7 +40,7 @@ export class Queue implements Dispatchable, LaneHooks {
   definition: QueueDefinition
   readonly counts = new QueueCounts()
   readonly consumers = new Set<QueueConsumer>()
-  readonly dedup = new DedupWindow()
+  #dedup: DedupWindow | undefined
   ledgerLog: LedgerLog | undefined
   /** Whose it is, when it is exclusive. */
   readonly owner: object | undefined
@@ -49,10 +49,10 @@ export class Queue implements Dispatchable, LaneHooks {
   lanes: readonly Lane[] = []
   /** It is this topic, and holds nothing itself. */
   stream: Topic | undefined
-  readonly #ends: (() => void)[] = []
+  #ends: (() => void)[] | undefined
   readonly #parts: QueueParts
   readonly #line = new ConsumerLine()
-  readonly #keys = new KeyOrder()
+  #keys: KeyOrder | undefined
   #inFlightCount = 0
   #active: QueueConsumer | undefined
   #laneAt = 0
@@ -87,7 +87,7 @@ export class Queue implements Dispatchable, LaneHooks {
   }
 
   get readyCount(): number {
-    let count = this.#keys.heldCount
+    let count = this.#heldCount
     for (const lane of this.lanes) count += lane.readyCount
     if (this.stream === undefined) return count
     for (const log of this.stream.logs)
@@ -102,7 +102,11 @@ export class Queue implements Dispatchable, LaneHooks {
   }
 
   get inFlightCount(): number {
-    return this.#inFlightCount - this.#keys.heldCount
+    return this.#inFlightCount - this.#heldCount
+  }
+
+  get dedup(): DedupWindow {
+    return (this.#dedup ??= new DedupWindow())
   }
 
   /** After its lanes are there. */
@@ -226,10 +230,10 @@ export class Queue implements Dispatchable, LaneHooks {
   }
 
   purge(): number {
-    let count = this.#keys.heldCount
+    let count = this.#heldCount
     for (const lane of this.lanes) count += lane.purge()
-    for (let entry = this.#keys.nextFree(); entry !== undefined; entry = this.#keys.nextFree()) {
-      this.#keys.takeFree()
+    for (const entry of this.#keys?.drain() ?? []) {
+      this.#inFlightCount--
       entry.lane.settle(entry)
     }
     return count
@@ -245,11 +249,12 @@ export class Queue implements Dispatchable, LaneHooks {
     for (const lane of this.lanes) lane.close()
     this.ledgerLog?.close()
     this.#parts.woken(this)
-    for (const end of this.#ends) end()
+    for (const end of this.#ends ?? []) end()
   }
 
   /** Runs `end` when the queue is gone. */
   onEnd(end: () => void): void {
+    this.#ends ??= []
     this.#ends.push(end)
   }
 
@@ -287,6 +292,14 @@ export class Queue implements Dispatchable, LaneHooks {
     }
   }
 
+  get #keyOrder(): KeyOrder {
+    return (this.#keys ??= new KeyOrder())
+  }
+
+  get #heldCount(): number {
+    return this.#keys?.heldCount ?? 0
+  }
+
   #dropOne(): boolean {
     const { lengthMax, bytesMax, overflow, deadLetterExchange } = this.settings
     if (overflow !== 'drop-head' || (lengthMax === undefined && bytesMax === undefined))
@@ -320,12 +333,12 @@ export class Queue implements Dispatchable, LaneHooks {
     const isHeldBack = !entry.lane.mayDeliver(entry)
     if (isHeldBack || this.#isKeyTaken(entry)) {
       this.#line.add(consumer)
-      return !isHeldBack && !this.#keys.isFull
+      return !isHeldBack && this.#keys?.isFull !== true
     }
     this.#taken(entry)
     this.counts.delivered++
     if (entry.isRedelivered) this.counts.redelivered++
-    if (this.settings.isKeyOrdered) this.#keys.took(entry)
+    if (this.settings.isKeyOrdered) this.#keyOrder.took(entry)
     consumer.deliver(entry, this.#parts.clock.monotonic())
     if (consumer.canTake) this.#line.add(consumer)
     return true
@@ -337,17 +350,17 @@ export class Queue implements Dispatchable, LaneHooks {
   }
 
   #isKeyTaken(entry: QueueEntry): boolean {
-    if (!this.settings.isKeyOrdered || entry === this.#keys.nextFree()) return false
-    if (this.#keys.admit(entry)) return false
+    if (!this.settings.isKeyOrdered || entry === this.#keys?.nextFree()) return false
+    if (this.#keyOrder.admit(entry)) return false
     entry.lane.shift()
     this.#inFlightCount++
     return true
   }
 
   #head(): QueueEntry | undefined {
-    const free = this.#keys.nextFree()
+    const free = this.#keys?.nextFree()
     if (free !== undefined) return free
-    if (this.#keys.isFull) return undefined
+    if (this.#keys?.isFull === true) return undefined
     const { lanes } = this
     const count = lanes.length
     if (count === 1) return lanes[0]!.head()
@@ -365,7 +378,7 @@ export class Queue implements Dispatchable, LaneHooks {
 
   /** Takes what `#head` gave. */
   #taken(entry: QueueEntry): QueueEntry {
-    if (entry === this.#keys.nextFree()) this.#keys.takeFree()
+    if (entry === this.#keys?.nextFree()) this.#keys.takeFree()
     else {
       entry.lane.shift()
       this.#inFlightCount++
@@ -404,7 +417,8 @@ export class Queue implements Dispatchable, LaneHooks {
 
   #released(entry: QueueEntry): void {
     this.#inFlightCount--
-    if (this.settings.isKeyOrdered) this.#keys.released(entry)
+    if (this.#keys === undefined) return
+    this.#keys.released(entry)
     if (this.#keys.nextFree() !== undefined) this.wake()
   }
 

@@ -35,8 +35,12 @@ const countSet = (chunk: Chunk, from: number, to: number): number => {
 
 const lowestZero = (word: number): number => 31 - Math.clz32(~word & (word + 1))
 
+/** Never written to. */
+const noChunks = new Map<number, Chunk>()
+
 export class SettledSet {
-  readonly #chunks = new Map<number, Chunk>()
+  /** Made with its first chunk: most queues never have one. */
+  #chunks: Map<number, Chunk> = noChunks
   #floor: number
   /** Settled offsets at or above the floor. */
   #countAbove = 0
@@ -100,7 +104,7 @@ export class SettledSet {
 
   /** Takes back that offsets from `offset` on are settled. */
   reset(offset: number): void {
-    this.#chunks.clear()
+    this.#chunks = noChunks
     this.#countAbove = 0
     this.#floor = offset
   }
@@ -125,13 +129,18 @@ export class SettledSet {
     this.#countAbove += CHUNK_OFFSETS - chunk.count
     chunk.words = undefined
     chunk.count = CHUNK_OFFSETS
+    this.#put(index, chunk)
+  }
+
+  #put(index: number, chunk: Chunk): void {
+    if (this.#chunks === noChunks) this.#chunks = new Map()
     this.#chunks.set(index, chunk)
   }
 
   #mark(offset: number): boolean {
     const index = Math.floor(offset / CHUNK_OFFSETS)
     let chunk = this.#chunks.get(index)
-    if (chunk === undefined) this.#chunks.set(index, (chunk = new Chunk()))
+    if (chunk === undefined) this.#put(index, (chunk = new Chunk()))
     if (chunk.words === undefined) return false
     const bit = offset % CHUNK_OFFSETS
     const word = chunk.words[bit >>> 5]!

@@ -74,7 +74,7 @@ export class StoredLane implements Lane, BatchTarget {
   /** Where messages for it gather in this turn. */
   openBatch: OpenBatch | undefined
   /** In flight while a replay goes past them. */
-  #held: ReadonlySet<number> = new Set()
+  #held: ReadonlySet<number> | undefined
   /** What was below the ceiling when the broker started may have been delivered before. */
   #redeliveredBelow = 0
   #followedTo: number
@@ -349,7 +349,7 @@ export class StoredLane implements Lane, BatchTarget {
   /** A record that was read: of a returned entry, or ahead of the cursor. */
   #take(position: number, message: QueuedMessage): void {
     if (position >= this.#readFrom) {
-      if (this.ledger.settled.has(position) || this.#held.has(position)) return
+      if (this.ledger.settled.has(position) || this.#held?.has(position) === true) return
       return this.#push(this.#entryOf(position, message))
     }
     if (this.#returned.length === 0) return
