@@ -13,6 +13,7 @@ export type {
   Broker,
   BrokerOptions,
   BrokerStatus,
+  QueueTotals,
   Caller,
   Cancellable,
   Durability,

@@ -283,7 +283,7 @@ export const configTable = {
     METRIC_TOPICS_COUNT_DEFAULT,
     0,
     100_000,
-    'Topics on the page of metrics per object; of more, the page says how many it leaves out.',
+    'Topics, and queues, on the page of metrics per object; of more, the page says how many it leaves out.',
   ),
 
   'topics.autoCreate': toggle(

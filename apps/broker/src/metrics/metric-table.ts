@@ -49,6 +49,26 @@ const aboutTheBroker: readonly MetricRow[] = [
     ofStatus(({ partitionCount }) => partitionCount),
   ),
   gauge(
+    'millrace_queues',
+    'Queues.',
+    ofStatus(({ queues }) => queues.queueCount),
+  ),
+  gauge(
+    'millrace_queue_consumers',
+    'Consumers of all queues.',
+    ofStatus(({ queues }) => queues.consumerCount),
+  ),
+  gauge(
+    'millrace_queue_messages_ready',
+    'Messages that wait for a consumer, in all queues.',
+    ofStatus(({ queues }) => queues.readyCount),
+  ),
+  gauge(
+    'millrace_queue_messages_in_flight',
+    'Messages that were delivered and not settled, of all queues.',
+    ofStatus(({ queues }) => queues.inFlightCount),
+  ),
+  gauge(
     'millrace_topics_below_persisted',
     'Topics whose acknowledgement does not mean a sync.',
     ofStatus(({ topicsBelowPersisted }) => topicsBelowPersisted.length),

@@ -41,6 +41,7 @@ const scrapeBroker = async (sources: MetricsSources): Promise<string> => {
 const scrapeObjects = ({ broker, timers, topicsMax }: MetricsSources): Promise<string> =>
   formatPerObjectPage({
     topics: broker.inspectTopics(),
+    queues: broker.inspectQueues(),
     topicsMax,
     pause: () => new Promise((resolve) => timers.defer(resolve)),
   })

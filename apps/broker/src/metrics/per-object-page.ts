@@ -1,11 +1,11 @@
 /**
- * `/metrics/per-object`: figures of single topics and partitions, on a page of their own because their
+ * `/metrics/per-object`: figures of single topics, partitions and queues, on a page of their own because their
  * number is the users' choice, and what scrapes often should not pay for it.
  *
  * Written here and not by a library: a page of many thousands of lines is made in pieces, with the
  * event loop's other work between them.
  */
-import type { PartitionDescription, TopicInspection } from '@millrace/core'
+import type { PartitionDescription, QueueDescription, TopicInspection } from '@millrace/core'
 import { METRIC_PARTITIONS_COUNT_MAX, METRIC_PARTITIONS_PER_TURN } from '../limits.ts'
 
 export interface ObjectRow {
@@ -70,6 +70,73 @@ const partitionRows: readonly PartitionRow[] = [
   },
 ]
 
+interface QueueRow extends ObjectRow {
+  readonly read: (queue: QueueDescription) => number
+}
+
+const queueRows: readonly QueueRow[] = [
+  {
+    name: 'millrace_queue_ready',
+    kind: 'gauge',
+    help: 'Messages of a queue that wait for a consumer.',
+    read: ({ readyCount }) => readyCount,
+  },
+  {
+    name: 'millrace_queue_ready_bytes',
+    kind: 'gauge',
+    help: 'Bytes of their payloads; estimated after a restart.',
+    read: ({ readyBytes }) => readyBytes,
+  },
+  {
+    name: 'millrace_queue_in_flight',
+    kind: 'gauge',
+    help: 'Messages of a queue that were delivered and not settled.',
+    read: ({ inFlightCount }) => inFlightCount,
+  },
+  {
+    name: 'millrace_queue_consumer_count',
+    kind: 'gauge',
+    help: 'Consumers of a queue.',
+    read: ({ consumerCount }) => consumerCount,
+  },
+  {
+    name: 'millrace_queue_published_total',
+    kind: 'counter',
+    help: 'Messages that came into a queue.',
+    read: ({ counters }) => counters.published,
+  },
+  {
+    name: 'millrace_queue_delivered_total',
+    kind: 'counter',
+    help: 'Deliveries of a queue, redeliveries among them.',
+    read: ({ counters }) => counters.delivered,
+  },
+  {
+    name: 'millrace_queue_redelivered_total',
+    kind: 'counter',
+    help: 'Deliveries of messages that were delivered before.',
+    read: ({ counters }) => counters.redelivered,
+  },
+  {
+    name: 'millrace_queue_dead_lettered_total',
+    kind: 'counter',
+    help: 'Messages of a queue that went to its dead-letter exchange.',
+    read: ({ counters }) => counters.deadLettered,
+  },
+  {
+    name: 'millrace_queue_lost_total',
+    kind: 'counter',
+    help: 'Messages that a queue dropped by its limits, without dead letters.',
+    read: ({ counters }) => counters.dropped,
+  },
+]
+
+const queuesLeftOut: ObjectRow = {
+  name: 'millrace_queues_left_out',
+  kind: 'gauge',
+  help: 'Queues that are not on this page, because it has enough.',
+}
+
 const leftOut: ObjectRow = {
   name: 'millrace_topics_left_out',
   kind: 'gauge',
@@ -77,22 +144,37 @@ const leftOut: ObjectRow = {
 }
 
 /** For the documents. */
-export const objectTable: readonly ObjectRow[] = [...topicRows, ...partitionRows, leftOut]
+export const objectTable: readonly ObjectRow[] = [
+  ...topicRows,
+  ...partitionRows,
+  leftOut,
+  ...queueRows,
+  queuesLeftOut,
+]
 
 export interface PerObjectOptions {
   readonly topics: Iterable<TopicInspection>
+  readonly queues: Iterable<QueueDescription>
+  /** And as many queues. */
   readonly topicsMax: number
   /** Resolves after the other work of the event loop had its turn. */
   readonly pause: () => Promise<void>
 }
 
 export const formatPerObjectPage = async (options: PerObjectOptions): Promise<string> => {
-  const { topics, topicsMax, pause } = options
+  const { topics, queues, topicsMax, pause } = options
   const page = new PerObjectPage(topicsMax)
   let sincePause = 0
   for (const topic of topics) {
     page.add(topic)
     sincePause += 1 + topic.partitions.length
+    if (sincePause < METRIC_PARTITIONS_PER_TURN) continue
+    sincePause = 0
+    await pause()
+  }
+  for (const queue of queues) {
+    page.addQueue(queue)
+    sincePause += 1
     if (sincePause < METRIC_PARTITIONS_PER_TURN) continue
     sincePause = 0
     await pause()
@@ -104,6 +186,9 @@ class PerObjectPage {
   readonly #topicsMax: number
   readonly #topicLines = topicRows.map(headOf)
   readonly #partitionLines = partitionRows.map(headOf)
+  readonly #queueLines = queueRows.map(headOf)
+  #queueCount = 0
+  #queuesLeftOut = 0
   #topicCount = 0
   #partitionCount = 0
   #leftOutCount = 0
@@ -127,10 +212,27 @@ class PerObjectPage {
     for (const partition of topic.partitions) this.#addPartition(labels, partition)
   }
 
+  addQueue(queue: QueueDescription): void {
+    if (this.#queueCount >= this.#topicsMax) {
+      this.#queuesLeftOut += 1
+      return
+    }
+    this.#queueCount += 1
+    const labels = `namespace="${escapeLabel(queue.namespace)}",queue="${escapeLabel(queue.queue)}"`
+    queueRows.forEach(({ name, read }, row) => {
+      this.#queueLines[row] += `${name}{${labels}} ${read(queue)}\n`
+    })
+  }
+
   toString(): string {
-    const { name } = leftOut
-    const lines = [...this.#topicLines, ...this.#partitionLines]
-    return `${lines.join('')}${headOf(leftOut)}${name} ${this.#leftOutCount}\n`
+    const lines = [
+      ...this.#topicLines,
+      ...this.#partitionLines,
+      `${headOf(leftOut)}${leftOut.name} ${this.#leftOutCount}\n`,
+      ...this.#queueLines,
+      `${headOf(queuesLeftOut)}${queuesLeftOut.name} ${this.#queuesLeftOut}\n`,
+    ]
+    return lines.join('')
   }
 
   #addPartition(labels: string, partition: PartitionDescription): void {

@@ -1,4 +1,4 @@
-import type { TopicInspection } from '@millrace/core'
+import type { QueueDescription, TopicInspection } from '@millrace/core'
 import { TrafficCounters } from '@millrace/core'
 import { METRIC_PARTITIONS_COUNT_MAX, METRIC_PARTITIONS_PER_TURN } from '../../src/limits.ts'
 import { bucketSamples } from '../../src/metrics/metric-row.ts'
@@ -21,7 +21,7 @@ const topicOf = (topic: string, partitionCount = 1): TopicInspection => ({
 })
 
 const pageOf = (topics: readonly TopicInspection[], topicsMax: number, pause = async () => {}) =>
-  formatPerObjectPage({ topics, topicsMax, pause })
+  formatPerObjectPage({ topics, queues: [], topicsMax, pause })
 
 const countOf = (page: string, pattern: RegExp): number => [...page.matchAll(pattern)].length
 
@@ -66,6 +66,36 @@ it('gives others a turn on its way through many partitions', async () => {
   await pageOf(topics, 1_000, async () => void pauses++)
   const partitions = 100 * 100
   expect(pauses).toBeGreaterThan(partitions / METRIC_PARTITIONS_PER_TURN / 2)
+})
+
+const queueOf = (queue: string): QueueDescription => ({
+  namespace: '/',
+  queue,
+  settings: { labels: {} } as unknown as QueueDescription['settings'],
+  isExclusive: false,
+  readyCount: 7,
+  readyBytes: 70,
+  inFlightCount: 2,
+  consumerCount: 1,
+  counters: {
+    published: 9,
+    delivered: 4,
+    redelivered: 1,
+    settled: 2,
+    deadLettered: 3,
+    expired: 0,
+    dropped: 5,
+  },
+})
+
+it('shows as many queues as it may, with their figures', async () => {
+  const queues = [queueOf('a'), queueOf('b')]
+  const pause = async (): Promise<void> => {}
+  const page = await formatPerObjectPage({ topics: [], queues, topicsMax: 1, pause })
+  expect(page).toContain('millrace_queue_ready{namespace="/",queue="a"} 7\n')
+  expect(page).toContain('millrace_queue_dead_lettered_total{namespace="/",queue="a"} 3\n')
+  expect(page).not.toContain('queue="b"')
+  expect(page).toContain('\nmillrace_queues_left_out 1\n')
 })
 
 it('escapes what the format has a meaning for', async () => {

@@ -29,6 +29,7 @@ import {
   TrafficCounters,
   volatileIdentityStorage,
   type Messaging,
+  type QueueDescription,
 } from '@millrace/core'
 
 const settings: TopicSettings = { ...defaultTopicSettings, batchBytesMax: 1 << 20 }
@@ -242,12 +243,17 @@ export class FakeBroker implements Broker {
     }
   }
 
+  inspectQueues(): Iterable<QueueDescription> {
+    return []
+  }
+
   status(): BrokerStatus {
     return {
       isServing: !this.isClosed,
       topicsBelowPersisted: this.topicsBelowPersisted,
       topicCount: this.topics.size,
       partitionCount: 0,
+      queues: { queueCount: 0, consumerCount: 0, readyCount: 0, inFlightCount: 0 },
       storage: {
         ...zeroCounters,
         isFull: false,

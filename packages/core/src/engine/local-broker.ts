@@ -30,6 +30,7 @@ import type {
   TopicInspection,
   TopicSummary,
 } from './operations.ts'
+import type { QueueDescription } from './messaging.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import { asBrokerError } from './read-results.ts'
 import { Session } from './session.ts'
@@ -238,7 +239,7 @@ export class LocalBroker implements Omit<Broker, 'identity' | 'messaging'> {
   }
 
   status(): BrokerStatus {
-    const { store, registry, housekeeping, care } = this.#parts
+    const { store, registry, housekeeping, care, messaging } = this.#parts
     const { journal, reader } = store
     const below: string[] = []
     let topicCount = 0
@@ -254,6 +255,7 @@ export class LocalBroker implements Omit<Broker, 'identity' | 'messaging'> {
       topicsBelowPersisted: below,
       topicCount,
       partitionCount,
+      queues: messaging.totals(),
       storage: {
         batchesAppended: store.batchesAppended,
         bytesAppended: store.bytesAppended,
@@ -288,6 +290,10 @@ export class LocalBroker implements Omit<Broker, 'identity' | 'messaging'> {
       const partitions = topic.logs.map(describePartition)
       yield { namespace, topic: name, traffic: topic.traffic, partitions }
     }
+  }
+
+  inspectQueues(): Iterable<QueueDescription> {
+    return this.#parts.messaging.inspect()
   }
 
   async close(): Promise<void> {

@@ -15,7 +15,7 @@ import type { Identity } from '../identity/identity.ts'
 import type { Grant } from '../identity/permission.ts'
 import type { SessionAccess } from '../identity/session-access.ts'
 import type { DurationBuckets } from '../log/latency-window.ts'
-import type { Messaging, PropertyFormat } from './messaging.ts'
+import type { Messaging, PropertyFormat, QueueDescription } from './messaging.ts'
 import type { TrafficCounters } from './traffic.ts'
 
 export type Durability = 'memory' | 'replicated' | 'persisted'
@@ -311,6 +311,8 @@ export interface Broker {
   status(): BrokerStatus
   /** Every topic of every namespace, for the operator. Made one by one: take a pause where needed. */
   inspectTopics(): Iterable<TopicInspection>
+  /** Every queue of every namespace, likewise. */
+  inspectQueues(): Iterable<QueueDescription>
   /** Syncs, writes a checkpoint, gives the directory back. Later calls fail with ERR_CLOSED. */
   close(): Promise<void>
 }
@@ -332,7 +334,16 @@ export interface BrokerStatus {
   readonly topicsBelowPersisted: readonly string[]
   readonly topicCount: number
   readonly partitionCount: number
+  readonly queues: QueueTotals
   readonly storage: StorageCounters
+}
+
+/** Of all queues together. */
+export interface QueueTotals {
+  readonly queueCount: number
+  readonly consumerCount: number
+  readonly readyCount: number
+  readonly inFlightCount: number
 }
 
 /** Counted since the broker was opened. */

@@ -6,7 +6,7 @@
  * What a caller has no right to at all looks the same whether it exists or not.
  */
 import type { BrokerError } from '@millrace/codec'
-import type { Messaging } from '../engine/messaging.ts'
+import type { Messaging, QueueDescription } from '../engine/messaging.ts'
 import type {
   Broker,
   BrokerStatus,
@@ -173,6 +173,11 @@ export class GuardedBroker implements Broker {
   /** For the process that owns the broker, not for its callers. */
   inspectTopics(): Iterable<TopicInspection> {
     return this.#inner.inspectTopics()
+  }
+
+  /** Likewise. */
+  inspectQueues(): Iterable<QueueDescription> {
+    return this.#inner.inspectQueues()
   }
 
   close(): Promise<void> {

@@ -15,7 +15,7 @@ import type {
   QueueSettingsPatch,
   TargetKind,
 } from '../engine/messaging.ts'
-import type { Caller } from '../engine/operations.ts'
+import type { Caller, QueueTotals } from '../engine/operations.ts'
 import type { Environment, TimerHandle } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { LogStore } from '../log/store.ts'
@@ -40,6 +40,7 @@ import { QueueRegistry } from './queue-registry.ts'
 import { QueueTrimmer } from './queue-trimmer.ts'
 import type { QueueParts } from './queue-parts.ts'
 import { Queue } from './queue.ts'
+import { totalsOf } from './queue-counts.ts'
 import { ReadyBudget } from './ready-budget.ts'
 import { SteadyClock } from './steady-clock.ts'
 import { StoredLane } from './stored-lane.ts'
@@ -339,6 +340,15 @@ export class LocalMessaging implements Messaging {
 
   headersOf(message: QueuedMessage): readonly RecordHeader[] {
     return this.#headers.of(message)
+  }
+
+  /** Every queue, for the operator. */
+  *inspect(): Iterable<QueueDescription> {
+    for (const queue of this.queues.all()) yield queue.describe()
+  }
+
+  totals(): QueueTotals {
+    return totalsOf(this.queues.all())
   }
 
   /** The store has room again. */
