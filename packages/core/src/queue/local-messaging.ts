@@ -273,11 +273,15 @@ export class LocalMessaging implements Messaging {
     this.#checkOpen()
     const { queue: name, owner, ifUnused, ifEmpty } = request
     if (this.queues.find(caller.namespace, name) === undefined) return { messageCount: 0 }
-    const queue = this.queues.get(caller.namespace, name, owner)
+    const { namespace } = caller
+    const queue = this.queues.get(namespace, name, owner)
     const messageCount = await this.queues.delete(queue, ({ consumers, readyCount }) => {
       if (ifUnused === true && consumers.size > 0) throw new BrokerError('ERR_QUEUE_IN_USE', [name])
       if (ifEmpty === true && readyCount > 0) throw new BrokerError('ERR_QUEUE_NOT_EMPTY', [name])
     })
+    const { topics } = this.#parts
+    if (queue.settings.isStream && topics.find(namespace, name) !== undefined)
+      await topics.delete({ namespace, name, revision: undefined })
     return { messageCount }
   }
 
