@@ -204,12 +204,13 @@ export class BatchGatherer {
     for (let index = 0; index < targets.length; index++) {
       const target = targets[index]!
       const isLast = index === targets.length - 1
-      const own = index === 0 ? bytes : bytes.slice()
       const waiters = isLast ? batch.waiters : noWaiters
       const ticket = new TargetTicket(target, batch, target.log.nextOffset, waiters)
       const place = unit === undefined ? undefined : { unit, isRepeat: index > 0 }
-      const accepted = { bytes: own, recordCount, maxTimestamp }
-      const stored: StoredBatch = this.#store.append(target.log, accepted, true, ticket, place)
+      // The first log has the bytes themselves; the others copy them into slabs that are used again.
+      const isOwned = index === 0
+      const accepted = { bytes, recordCount, maxTimestamp }
+      const stored: StoredBatch = this.#store.append(target.log, accepted, isOwned, ticket, place)
       target.appended(stored.baseOffset, recordCount, messages)
     }
   }
