@@ -23,7 +23,7 @@ const titles = {
   auth: 'Login',
 }
 /** Sections that stand in the table of another. */
-const hosts = { http: 'native', kafka: 'native', websocket: 'native' }
+const hosts = { http: 'native', kafka: 'native', amqp: 'native', websocket: 'native' }
 
 const sectionOf = (path) => {
   const name = path.includes('.') ? path.slice(0, path.indexOf('.')) : ''

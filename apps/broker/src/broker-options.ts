@@ -1,6 +1,7 @@
 /** From the flat configuration to what the engine and the protocols take. */
-import type { BatchCompression, BrokerError } from '@millrace/codec'
+import { type BatchCompression, type BrokerError, propertyFormats } from '@millrace/codec'
 import type { BrokerOptions, ConnectionLimits, TopicSettings } from '@millrace/core'
+import { amqpPropertyFormat } from '@millrace/gateway-amqp'
 import type { ConfigValues } from './config/config-table.ts'
 import type { FileBudget } from './net/file-budget.ts'
 
@@ -46,6 +47,7 @@ export const brokerOptionsOf = (
   directory: values.dataDir,
   autoCreateTopics: values['topics.autoCreate'],
   topicDefaults: topicDefaultsOf(values),
+  propertyFormats: new Map([[propertyFormats.amqp091, amqpPropertyFormat]]),
   topicsPerNamespaceMax: values['quotas.topics'],
   storage: {
     journalFileBytes: values['storage.journalFileBytes'],

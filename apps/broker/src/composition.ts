@@ -5,15 +5,17 @@
  */
 import { type BrokerError, compressionCodecs } from '@millrace/codec'
 import type { Broker, Connection, Gateway, Services, Session } from '@millrace/core'
+import { AmqpGateway } from '@millrace/gateway-amqp'
 import { KafkaGateway } from '@millrace/gateway-kafka'
+import { amqpSettingsOf } from './amqp-settings.ts'
 import type { BrokerIdentity } from './auth/broker-identity.ts'
 import { limitsOf } from './broker-options.ts'
 import type { Guards } from './guards.ts'
 import { createHealthRoutes, type HealthSource } from './http/health.ts'
 import { createHostRules, type OriginRules } from './http/host-rules.ts'
-import { type HttpRoute, HttpServer } from './http/http-server.ts'
+import { type HttpRoute, HttpServer, type UpgradeRoute } from './http/http-server.ts'
 import { localDetails, localRoute } from './http/local-route.ts'
-import { createWebSocketRoute } from './http/websocket-route.ts'
+import { createWebSocketRoute, SUBPROTOCOL } from './http/websocket-route.ts'
 import { kafkaSettingsOf } from './kafka-settings.ts'
 import { createMetricsRoutes, type MetricsSources } from './metrics/metrics-routes.ts'
 import { LoopDelayMonitor } from './metrics/process-figures.ts'
@@ -83,6 +85,7 @@ const createGateways = (
     memory,
   ),
   kafka: new KafkaGateway(kafkaSettingsOf(values, memory)),
+  amqp: new AmqpGateway(amqpSettingsOf(values, memory)),
 })
 
 const sessionCountsOf = (gateways: Gateways): ReadonlyMap<string, number> =>
@@ -150,14 +153,22 @@ export const compose = (options: ServerOptions, parts: CompositionParts): Compos
   const { timers } = surroundings
   const { values, environment } = options
   const services = createServices(options, broker, identity, guards)
-  const accept = (connection: Connection): Session => gateways.native.accept(connection, services)
-  const shared = { counter, surroundings, log: environment.log }
+  const doorTo = (subprotocol: string, gateway: GatewayName): UpgradeRoute =>
+    createWebSocketRoute({
+      counter,
+      surroundings,
+      log: environment.log,
+      origins,
+      isServing,
+      subprotocol,
+      accept: (connection: Connection): Session => gateways[gateway].accept(connection, services),
+    })
   const http = new HttpServer({
     log: environment.log,
     timers,
     requestMsMax: services.limits.handshakeMsMax,
     hosts: createHostRules(values.host, values['http.hosts']),
-    upgrades: { '/ws': createWebSocketRoute({ ...shared, origins, isServing, accept }) },
+    upgrades: { '/ws': doorTo(SUBPROTOCOL, 'native'), '/amqp': doorTo('amqp', 'amqp') },
     routes: {
       ...healthRoutes({ version, status, isServing, alarms: guards.alarms }, identity),
       ...metricsRoutes(

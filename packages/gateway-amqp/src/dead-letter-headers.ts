@@ -38,10 +38,14 @@ export const deathHeaders = (
 ): readonly Field[] => {
   const old = oldDeaths(before)
   const fresh = entries.map((entry) => deathOf(entry, takeCount(old, entry)))
-  const first = entries.at(-1)
+  const first = firstOf(entries)
   const names = first === undefined ? [] : firstDeath(first, before)
   return [{ name: DEATH_HEADER, value: { type: 'A', value: [...fresh, ...old] } }, ...names]
 }
+
+/** An entry keeps the time of its first death, and its place is that of its last. */
+const firstOf = ([newest, ...older]: readonly DeadLetterEntry[]): DeadLetterEntry | undefined =>
+  older.reduce((first, entry) => (first && first.timeMs < entry.timeMs ? first : entry), newest)
 
 const firstDeath = (entry: DeadLetterEntry, before: FieldTable): readonly Field[] => {
   const ofEntry = [reasons[entry.reason], entry.queue, entry.exchange]

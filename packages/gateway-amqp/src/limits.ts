@@ -10,6 +10,7 @@ export const CHANNELS_COUNT_MAX = 65_535
 export const HEARTBEAT_SECONDS_DEFAULT = 60
 export const HEARTBEAT_SECONDS_MAX = 65_535
 export const MESSAGE_BYTES_DEFAULT = 16 * 1024 * 1024
+export const MESSAGE_BYTES_MAX = 128 * 1024 * 1024
 
 /** Tables in tables and lists. */
 export const FIELD_DEPTH_MAX = 64
@@ -38,6 +39,9 @@ export const GATHERED_BYTES_MIN = 4 * 1024
 export const THROTTLED_READ_MS = 5_000
 /** How long a peer that was told to go has to say that it heard. */
 export const CLOSE_WAIT_MS_MAX = 5_000
+
+/** Publications of a channel whose confirm is still to come. */
+export const PUBLICATIONS_IN_FLIGHT_COUNT_MAX = 16_384
 
 /** Publications and settlements of one transaction. */
 export const TRANSACTION_STEPS_COUNT_MAX = 100_000

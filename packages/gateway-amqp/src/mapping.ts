@@ -12,7 +12,7 @@ import { BlockWriter, changeBlock, headersOf } from './codec/property-block.ts'
 import { Property, PropertyScan } from './codec/property-scan.ts'
 import { DEATH_HEADER } from './dead-letter-headers.ts'
 import { deathsFromJson, deathsToJson } from './dead-letter-json.ts'
-import { fieldText, isPlainField } from './field-text.ts'
+import { canonicalText, fieldText, isPlainField } from './field-text.ts'
 import { SHORT_STRING_BYTES_MAX } from './limits.ts'
 
 const NAME_BYTES_MAX = 255
@@ -59,7 +59,14 @@ export const toNeutralHeaders = (block: Uint8Array): readonly RecordHeader[] => 
   return neutralHeadersOf(scan)
 }
 
-export const amqpPropertyFormat: PropertyFormat = { toHeaders: toNeutralHeaders }
+/** What a headers exchange compares of a block. */
+export const toMatchHeaders = (block: Uint8Array): ReadonlyMap<string, string> => {
+  const scan = new PropertyScan()
+  scan.scan(block)
+  return new Map(headersOf(scan).map(({ name, value }) => [name, canonicalText(value)]))
+}
+
+export const amqpPropertyFormat: PropertyFormat = { toHeaders: toNeutralHeaders, toMatchHeaders }
 
 export const neutralHeadersOf = (scan: PropertyScan): RecordHeader[] => {
   const headers: RecordHeader[] = []

@@ -118,6 +118,7 @@ export const startBroker = async (options: BrokerProcessOptions = {}): Promise<B
   const args = [
     ...[options.command ?? brokerCommand(), 'start', '--host', '127.0.0.1'],
     ...['--native-port', '0', '--http-port', '0', '--kafka-port', '0'],
+    ...['--amqp-port', '0'],
     ...['--data-dir', dataDir, '--ready-file', readyFile, ...(options.args ?? [])],
   ]
   const child = spawn(process.execPath, args, {

@@ -25,7 +25,7 @@ export const formatBanner = ({
   isLoginRequired,
 }: BannerOptions): string => {
   const host = bracketed(values.host)
-  const { native, http, kafka } = ports
+  const { native, http, kafka, amqp } = ports
   const at = (port: number | undefined, scheme: string, path = ''): string =>
     port === undefined ? 'off' : `${scheme}${host}:${port}${path}`
   const url = `millrace://${host}:${native ?? '-'}`
@@ -37,6 +37,7 @@ export const formatBanner = ({
     `  data     ${values.dataDir} (kept)`,
     `  native   ${native === undefined ? 'off' : url}`,
     `  kafka    ${at(kafka, '')}`,
+    `  amqp     ${at(amqp, 'amqp://')}`,
     `  browser  ${at(http, 'ws://', '/ws')}`,
     `  http     ${at(http, 'http://', '/readyz?verbose')}`,
     `  login    ${isLoginRequired ? LOGIN_REQUIRED : LOGIN_NONE}`,

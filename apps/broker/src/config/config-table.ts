@@ -3,6 +3,18 @@
  * of docs/configuration.md all read this table; there is no second list.
  */
 import { defaultStorageOptions, defaultTopicSettings } from '@millrace/core'
+import {
+  CHANNELS_COUNT_DEFAULT,
+  CHANNELS_COUNT_MAX,
+  FRAME_BYTES_DEFAULT,
+  FRAME_BYTES_MIN,
+  HEARTBEAT_SECONDS_DEFAULT,
+  HEARTBEAT_SECONDS_MAX,
+  MESSAGE_BYTES_DEFAULT,
+  MESSAGE_BYTES_MAX,
+  PRODUCT_DEFAULT,
+  VERSION_DEFAULT,
+} from '@millrace/gateway-amqp'
 import { BODY_BYTES_MAX, BODY_HEAD_BYTES_MAX, FRAME_BYTES_MAX } from '@millrace/protocol'
 import { SCRAM_ITERATIONS_COUNT_MAX, SCRAM_ITERATIONS_COUNT_MIN } from '../auth/limits.ts'
 import {
@@ -19,79 +31,24 @@ import {
   STRANGERS_PER_ADDRESS_DEFAULT,
   SUBSCRIPTIONS_COUNT_DEFAULT,
 } from '../limits.ts'
+import {
+  bytes,
+  choice,
+  type ConfigKey,
+  count,
+  DAY,
+  duration,
+  GIB,
+  KIB,
+  MIB,
+  MINUTE,
+  port,
+  SECOND,
+  text,
+  toggle,
+} from './config-key.ts'
 
-interface KeyBase<Kind extends string, Value> {
-  readonly kind: Kind
-  readonly default: Value
-  readonly description: string
-}
-
-interface Ranged<Kind extends string> extends KeyBase<Kind, number> {
-  readonly min: number
-  readonly max: number
-}
-
-interface Choice extends KeyBase<'choice', string> {
-  readonly choices: readonly string[]
-}
-
-export type ConfigKey =
-  | KeyBase<'text', string>
-  | KeyBase<'switch', boolean>
-  /** A number, or `off`. 0 lets the operating system choose. */
-  | KeyBase<'port', number | 'off'>
-  | Ranged<'bytes'>
-  | Ranged<'duration'>
-  | Ranged<'count'>
-  | Choice
-
-export type ConfigValue = string | number | boolean
-
-const KIB = 1024
-const MIB = 1024 * KIB
-const GIB = 1024 * MIB
-const SECOND = 1_000
-const MINUTE = 60 * SECOND
-const DAY = 24 * 60 * MINUTE
-
-const text = (standard: string, description: string): KeyBase<'text', string> => ({
-  kind: 'text',
-  default: standard,
-  description,
-})
-
-const toggle = (standard: boolean, description: string): KeyBase<'switch', boolean> => ({
-  kind: 'switch',
-  default: standard,
-  description,
-})
-
-const port = (standard: number, description: string): KeyBase<'port', number | 'off'> => ({
-  kind: 'port',
-  default: standard,
-  description,
-})
-
-const ranged =
-  <Kind extends 'bytes' | 'duration' | 'count'>(kind: Kind) =>
-  (standard: number, min: number, max: number, description: string): Ranged<Kind> => ({
-    kind,
-    default: standard,
-    min,
-    max,
-    description,
-  })
-
-const bytes = ranged('bytes')
-const duration = ranged('duration')
-const count = ranged('count')
-
-const choice = (standard: string, choices: readonly string[], description: string): Choice => ({
-  kind: 'choice',
-  default: standard,
-  choices,
-  description,
-})
+export type { ConfigKey, ConfigValue } from './config-key.ts'
 
 export const configTable = {
   dataDir: text('./.millrace', 'The data directory. One broker owns it at a time.'),
@@ -138,6 +95,41 @@ export const configTable = {
     'The port that Kafka clients are told; 0 for the one that they used.',
   ),
   'kafka.namespace': text('/', 'The namespace of all Kafka clients, which cannot name one.'),
+
+  'amqp.port': port(5672, 'Port of AMQP 0-9-1; 0 picks one, off disables it.'),
+  'amqp.tlsPort': port(
+    5671,
+    'The same over TLS, when there is a certificate; 0 picks one, off disables it.',
+  ),
+  'amqp.product': text(
+    PRODUCT_DEFAULT,
+    'What AMQP clients are told they talk to: many choose what they do by it.',
+  ),
+  'amqp.version': text(VERSION_DEFAULT, 'The version of it that they are told.'),
+  'amqp.heartbeat': duration(
+    HEARTBEAT_SECONDS_DEFAULT * SECOND,
+    0,
+    HEARTBEAT_SECONDS_MAX * SECOND,
+    'The heartbeat that AMQP clients are offered, in whole seconds; 0 for none.',
+  ),
+  'amqp.frameBytesMax': bytes(
+    FRAME_BYTES_DEFAULT,
+    FRAME_BYTES_MIN,
+    16 * MIB,
+    'The largest frame that AMQP clients are offered.',
+  ),
+  'amqp.channelsMax': count(
+    CHANNELS_COUNT_DEFAULT,
+    1,
+    CHANNELS_COUNT_MAX,
+    'Channels of an AMQP connection.',
+  ),
+  'amqp.messageBytesMax': bytes(
+    MESSAGE_BYTES_DEFAULT,
+    KIB,
+    MESSAGE_BYTES_MAX,
+    'The largest payload of a message that comes by AMQP.',
+  ),
 
   'tls.certFile': text('', 'PEM file of the certificate and its chain. Empty: no TLS.'),
   'tls.keyFile': text('', 'PEM file of its private key, not encrypted.'),

@@ -1,5 +1,5 @@
 /**
- * The door of `/ws`: who may leave HTTP for a WebSocket, and the session that it becomes then.
+ * The door of `/ws` and its like: who may leave HTTP for a WebSocket, and the session that it becomes then.
  *
  * The checks stand before the library's, so that a refusal says in JSON what would be accepted:
  * version and key, no body, the subprotocol, the page the browser is on, and how many there are.
@@ -15,11 +15,14 @@ import type { OriginRules } from './host-rules.ts'
 import { type HttpAnswer, jsonAnswer } from './http-answer.ts'
 import type { UpgradeRequest, UpgradeRoute } from './http-server.ts'
 
+/** Of the native protocol. */
 export const SUBPROTOCOL = 'millrace.v1'
 const VERSION = '13'
 const KEY = /^[+/0-9A-Za-z]{22}==$/
 
 export interface WebSocketRouteOptions {
+  /** What the protocol behind the door is called. */
+  readonly subprotocol: string
   readonly origins: OriginRules
   readonly counter: ConnectionCounter
   readonly surroundings: ConnectionSurroundings
@@ -40,7 +43,7 @@ export const createWebSocketRoute = (options: WebSocketRouteOptions): UpgradeRou
     maxFragments: WEBSOCKET_FRAGMENTS_MAX,
     // Text is refused whatever is in it.
     skipUTF8Validation: true,
-    handleProtocols: () => SUBPROTOCOL,
+    handleProtocols: () => options.subprotocol,
   })
   const { log, surroundings } = options
   const own: WebSocketSurroundings = {
@@ -53,7 +56,7 @@ export const createWebSocketRoute = (options: WebSocketRouteOptions): UpgradeRou
 
 const refuse = (
   { headers }: IncomingMessage,
-  { origins, isServing, log }: WebSocketRouteOptions,
+  { origins, isServing, log, subprotocol }: WebSocketRouteOptions,
 ): HttpAnswer | undefined => {
   const bad = (error: string): HttpAnswer => jsonAnswer(400, { error })
   if (headers['sec-websocket-version'] !== VERSION) {
@@ -65,8 +68,8 @@ const refuse = (
   if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) {
     return bad('an Upgrade to WebSocket has no body')
   }
-  if (!listOf(headers['sec-websocket-protocol']).includes(SUBPROTOCOL)) {
-    return bad(`the subprotocol ${SUBPROTOCOL} is required`)
+  if (!listOf(headers['sec-websocket-protocol']).includes(subprotocol)) {
+    return bad(`the subprotocol ${subprotocol} is required`)
   }
   if (!origins.allows(headers.origin, headers.host)) {
     log.warn('websocket.origin-refused', { origin: headers.origin?.slice(0, 256) })

@@ -5,7 +5,7 @@
 import type { ConfigPath } from '../config/config-table.ts'
 
 /** Protocols that run on connections of ours. */
-export type GatewayName = 'native' | 'kafka'
+export type GatewayName = 'native' | 'kafka' | 'amqp'
 
 type PortPath = Extract<ConfigPath, `${string}.port` | `${string}.tlsPort`>
 
@@ -31,6 +31,8 @@ export const listenerTable = [
   row('https', 'http', true, 'http.tlsPort'),
   row('kafka', 'kafka', false, 'kafka.port'),
   row('kafkaTls', 'kafka', true, 'kafka.tlsPort'),
+  row('amqp', 'amqp', false, 'amqp.port'),
+  row('amqpTls', 'amqp', true, 'amqp.tlsPort'),
 ] as const
 
 export type ListenerName = (typeof listenerTable)[number]['name']

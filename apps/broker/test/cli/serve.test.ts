@@ -37,6 +37,7 @@ const readyFile = (): string => join(directory.path, 'ready.json')
 const argumentsFor = (mode: string): string[] => [
   ...[mode, '--data-dir', join(directory.path, 'data'), '--ready-file', readyFile()],
   ...['--native-port', '0', '--http-port', '0', '--kafka-port', '0'],
+  ...['--amqp-port', '0'],
 ]
 
 const serve = async (mode: string, args: readonly string[] = [], env = {}): Promise<Serving> => {
@@ -60,7 +61,7 @@ const busyPort = async (): Promise<{ port: number; free: () => void }> => {
 
 it('writes the ready file when it serves, and takes it away when it stops', async () => {
   const { child, result, ready } = await serve('start')
-  expect(Object.keys(ready)).toEqual(['pid', 'native', 'http', 'kafka'])
+  expect(Object.keys(ready)).toEqual(['pid', 'native', 'http', 'kafka', 'amqp'])
   expect(ready.pid).toBe(child.pid)
   const client = await connect(`millrace://127.0.0.1:${ready.native}`)
   await client.admin.createTopic('t')
@@ -107,7 +108,7 @@ it('tells its peers to go and waits for what is in flight', async () => {
 
 it('disables a listener, and leaves it out of the ready file', async () => {
   const { child, result, ready } = await serve('start', ['--http-port', 'off'])
-  expect(Object.keys(ready)).toEqual(['pid', 'native', 'kafka'])
+  expect(Object.keys(ready)).toEqual(['pid', 'native', 'kafka', 'amqp'])
   child.kill('SIGTERM')
   expect((await result).code).toBe(0)
 })
@@ -131,7 +132,7 @@ it.each(['native', 'http'])('does not start when the %s port is busy', async (li
 it('only warns of a busy gateway port in dev, never of the native one', async () => {
   const { port, free } = await busyPort()
   const { child, result, ready } = await serve('dev', ['--http-port', String(port)])
-  expect(Object.keys(ready)).toEqual(['pid', 'native', 'kafka'])
+  expect(Object.keys(ready)).toEqual(['pid', 'native', 'kafka', 'amqp'])
   child.kill('SIGTERM')
   expect((await result).stdout).toMatch(/listener\.port-busy/)
   const native = await run([...argumentsFor('dev'), '--native-port', String(port)])

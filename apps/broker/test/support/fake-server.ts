@@ -16,8 +16,8 @@ export interface FakeServer {
 export const defaultValues = (changes: Partial<ConfigValues> = {}): ConfigValues => {
   const defaults = Object.fromEntries(configPaths.map((path) => [path, configTable[path].default]))
   const ports = {
-    ...{ 'native.port': 0, 'http.port': 0, 'kafka.port': 0 },
-    ...{ 'native.tlsPort': 0, 'http.tlsPort': 0, 'kafka.tlsPort': 0 },
+    ...{ 'native.port': 0, 'http.port': 0, 'kafka.port': 0, 'amqp.port': 0 },
+    ...{ 'native.tlsPort': 0, 'http.tlsPort': 0, 'kafka.tlsPort': 0, 'amqp.tlsPort': 0 },
   } as const
   return { ...(defaults as unknown as ConfigValues), ...ports, ...changes }
 }

@@ -62,7 +62,7 @@ interface Started {
 const begin = async (launch: Launch): Promise<Started> => {
   const readyFile = `${launch.dataDir}.ready.json`
   await rm(readyFile, { force: true })
-  const ports = ['--native-port', '0', '--http-port', '0', '--kafka-port', '0']
+  const ports = ['--native-port', '0', '--http-port', '0', '--kafka-port', '0', '--amqp-port', '0']
   const [program, ...args] = [
     ...(launch.wrapper ?? []),
     ...[process.execPath, launch.command ?? millrace, 'start', ...ports],

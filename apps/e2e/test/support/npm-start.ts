@@ -32,6 +32,8 @@ export const npmStart = async (dataDir: string): Promise<StartedBroker> => {
     '0',
     '--kafka-port',
     '0',
+    '--amqp-port',
+    '0',
     '--ready-file',
     readyFile,
   ]

@@ -224,8 +224,7 @@ export class Queue implements Dispatchable, LaneHooks {
     if (this.isDeleted) return false
     let left = DISPATCH_MESSAGES_MAX
     while (left > 0 && this.#dropOne()) left--
-    const nowMs = this.#parts.clock.monotonic()
-    while (left > 0 && this.#handOne(nowMs)) left--
+    while (left > 0 && this.#handOne()) left--
     this.#armExpiry()
     return left === 0
   }
@@ -322,7 +321,7 @@ export class Queue implements Dispatchable, LaneHooks {
     return true
   }
 
-  #handOne(nowMs: number): boolean {
+  #handOne(): boolean {
     const entry = this.#head()
     if (entry === undefined) return false
     const consumer = this.#mayExpireUndelivered(entry) ? undefined : this.#line.next(this.#mayTake)
@@ -340,7 +339,7 @@ export class Queue implements Dispatchable, LaneHooks {
     this.counts.delivered++
     if (entry.isRedelivered) this.counts.redelivered++
     if (this.settings.isKeyOrdered) this.#keyOrder.took(entry)
-    consumer.deliver(entry, nowMs)
+    consumer.deliver(entry, this.#parts.clock.monotonic())
     if (consumer.canTake) this.#line.add(consumer)
     return true
   }
@@ -398,10 +397,7 @@ export class Queue implements Dispatchable, LaneHooks {
   }
 
   #isDue(entry: QueueEntry): boolean {
-    if (entry.verdict !== undefined) return true
-    const atMs = this.#expiresAt(entry)
-    // Most never do: the clock is not asked for them.
-    return atMs !== Infinity && atMs <= this.#parts.clock.now()
+    return entry.verdict !== undefined || this.#expiresAt(entry) <= this.#parts.clock.now()
   }
 
   #lifeOf(entry: QueueEntry): number {

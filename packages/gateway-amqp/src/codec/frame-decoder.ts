@@ -16,6 +16,7 @@ import {
   FrameType,
   PROTOCOL_HEADER,
 } from './frame.ts'
+import { allocateUnsafe } from './short-bytes.ts'
 
 const GROWTH = 4
 const NOTHING = new Uint8Array(0)
@@ -168,7 +169,7 @@ export class FrameDecoder {
       const larger = Math.max(filled, ASSEMBLY_BYTES_MIN, this.#partial.length * GROWTH)
       // Before the size is known nothing is known of what will be wanted.
       const most = filled <= FRAME_HEADER_BYTES ? ASSEMBLY_BYTES_MIN : wanted
-      const grown = Buffer.allocUnsafeSlow(Math.max(filled, Math.min(most, larger)))
+      const grown = allocateUnsafe(Math.max(filled, Math.min(most, larger)))
       grown.set(this.#partial.subarray(0, this.#filled))
       this.#partial = grown
     }

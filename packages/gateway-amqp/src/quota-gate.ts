@@ -1,0 +1,71 @@
+/**
+ * Keeps a connection to the quotas of its principal: after too many bytes received it is not read
+ * for a while, after too many sent the next messages wait. Nothing is refused, and answers without
+ * records never wait.
+ */
+import type { QuotaUse, TimerHandle, Timers } from '@millrace/core'
+
+export interface QuotaGatePeer {
+  /** Stop reading, or go on. */
+  onInput(isHeld: boolean): void
+  /** Messages may be sent again. */
+  onOutputReleased(): void
+}
+
+export class QuotaGate {
+  readonly #use: QuotaUse
+  readonly #timers: Timers
+  readonly #peer: QuotaGatePeer
+  #inputTimer: TimerHandle | undefined
+  #outputTimer: TimerHandle | undefined
+
+  constructor(use: QuotaUse, timers: Timers, peer: QuotaGatePeer) {
+    this.#use = use
+    this.#timers = timers
+    this.#peer = peer
+    this.#inputTimer = undefined
+    this.#outputTimer = undefined
+  }
+
+  /** No messages may be sent at the moment. */
+  get isOutputHeld(): boolean {
+    return this.#outputTimer !== undefined
+  }
+
+  received(bytes: number): void {
+    const waitMs = this.#use.takeIn(bytes)
+    if (waitMs === 0 || this.#inputTimer !== undefined) return
+    this.#peer.onInput(true)
+    this.#holdInput(waitMs)
+  }
+
+  sent(bytes: number): void {
+    const waitMs = this.#use.takeOut(bytes)
+    if (waitMs > 0 && this.#outputTimer === undefined) this.#holdOutput(waitMs)
+  }
+
+  close(): void {
+    this.#inputTimer?.cancel()
+    this.#outputTimer?.cancel()
+    this.#use.release()
+  }
+
+  /** Others of the same principal may have spent meanwhile what this one waited for. */
+  #holdInput(waitMs: number): void {
+    this.#inputTimer = this.#timers.after(waitMs, () => {
+      this.#inputTimer = undefined
+      const moreMs = this.#use.takeIn(0)
+      if (moreMs > 0) this.#holdInput(moreMs)
+      else this.#peer.onInput(false)
+    })
+  }
+
+  #holdOutput(waitMs: number): void {
+    this.#outputTimer = this.#timers.after(waitMs, () => {
+      this.#outputTimer = undefined
+      const moreMs = this.#use.takeOut(0)
+      if (moreMs > 0) this.#holdOutput(moreMs)
+      else this.#peer.onOutputReleased()
+    })
+  }
+}
