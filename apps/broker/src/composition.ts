@@ -25,9 +25,11 @@ import { CoarseTimers } from './net/coarse-timers.ts'
 import type { ConnectionSurroundings } from './net/connection.ts'
 import { ConnectionCounter } from './net/connection-counter.ts'
 import type { FileBudget } from './net/file-budget.ts'
+import { FileSending } from './net/file-sending.ts'
 import type { GatewayName } from './net/listener-table.ts'
 import { MemoryBudget } from './net/memory-budget.ts'
 import { SlabPool } from './net/slab-pool.ts'
+import type { SystemCalls } from './net/system-calls.ts'
 import { TurnQueue } from './net/turn-queue.ts'
 import type { ServerOptions } from './server.ts'
 
@@ -94,7 +96,9 @@ const sessionCountsOf = (gateways: Gateways): ReadonlyMap<string, number> =>
 const createSurroundings = (
   { values, environment }: ServerOptions,
   { meters }: Guards,
+  calls: SystemCalls | undefined,
 ): ConnectionSurroundings => ({
+  files: calls && new FileSending(calls, (callback) => environment.timers.defer(callback)),
   slabs: new SlabPool(),
   turns: new TurnQueue((callback) => environment.timers.defer(callback)),
   timers: new CoarseTimers(environment.clock, environment.timers),
@@ -139,6 +143,8 @@ export interface CompositionParts {
   readonly certificates: Certificates | undefined
   readonly guards: Guards
   readonly origins: OriginRules
+  /** `undefined`: nothing is sent from files. */
+  readonly systemCalls: SystemCalls | undefined
   /** False before the broker serves and from the moment it begins to stop. */
   readonly isServing: () => boolean
 }
@@ -146,7 +152,7 @@ export interface CompositionParts {
 export const compose = (options: ServerOptions, parts: CompositionParts): Composition => {
   const { broker, identity, files, certificates, guards, origins, isServing } = parts
   const { version } = options
-  const surroundings = createSurroundings(options, guards)
+  const surroundings = createSurroundings(options, guards, parts.systemCalls)
   const gateways = createGateways(options, surroundings)
   const counter = new ConnectionCounter(files.connections)
   const status = () => broker.status()
@@ -178,6 +184,7 @@ export const compose = (options: ServerOptions, parts: CompositionParts): Compos
           counter,
           guards,
           memory: surroundings.memory,
+          fileSending: surroundings.files,
           timers: options.environment.timers,
           sessionCounts: () => sessionCountsOf(gateways),
           loopDelay: new LoopDelayMonitor(),

@@ -14,6 +14,13 @@ export const OUTBOUND_HIGH_WATER_BYTES = 512 * 1024
 /** At most this much goes to the operating system in one piece. */
 export const FLUSH_BYTES = 256 * 1024
 
+/** Sent from a file by one system call. */
+export const FILE_BYTES_PER_CALL_MAX = 256 * 1024
+/** Sent from files by all connections together; then the others have their turn. */
+export const FILE_BYTES_PER_TURN_MAX = 1024 * 1024
+/** Read and written where a socket takes no more for now, to be told when it does. */
+export const FILE_COPY_BYTES = 16 * 1024
+
 /** All connections read into one buffer of this size. */
 export const READ_BUFFER_BYTES = 256 * 1024
 

@@ -23,6 +23,7 @@ import { createListener } from './net/create-listener.ts'
 import { type FileBudget, fitToFileLimit, wishedFiles } from './net/file-budget.ts'
 import { type Listener, ListenError } from './net/listener.ts'
 import { type ListenerName, type ListenerRow, listenerTable } from './net/listener-table.ts'
+import { loadSystemCalls, type NoSystemCalls, type SystemCalls } from './net/system-calls.ts'
 import { removeReadyFile, writeReadyFile } from './ready-file.ts'
 
 export { ListenError } from './net/listener.ts'
@@ -45,6 +46,8 @@ export interface ServerOptions {
   readonly usedMemoryBytes?: () => number
   /** Where certificates are read; the disk unless a test says otherwise. */
   readonly certificateFiles?: CertificateFiles
+  /** What sends files; the operating system's calls unless a test says otherwise. */
+  readonly loadSystemCalls?: () => Promise<SystemCalls | NoSystemCalls>
 }
 
 export interface RunningServer {
@@ -77,6 +80,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     options.onFatal,
     policy.isRequired,
   )
+  const systemCalls = await openSystemCalls(ownOptions)
   const broker = await options.openBroker(brokerOptions, environment)
   const isServing = (): boolean => server.isServing
   const guards = createGuards(ownOptions, broker, await readDiskBytes(values.dataDir))
@@ -88,6 +92,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     files,
     certificates,
     origins,
+    systemCalls,
     isServing,
   })
   const server = new Server(ownOptions, composition, guards, identity)
@@ -98,6 +103,19 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     throw error
   }
   return server
+}
+
+/** Without them everything works, at a higher price. */
+const openSystemCalls = async ({
+  values,
+  environment,
+  loadSystemCalls: load = loadSystemCalls,
+}: ServerOptions): Promise<SystemCalls | undefined> => {
+  if (!values['storage.sendFile']) return undefined
+  const calls = await load()
+  if (!('reason' in calls)) return calls
+  environment.log.info('sendfile.unavailable', { reason: calls.reason })
+  return undefined
 }
 
 /** The engine is open by now: a first administrator that cannot be made must not leave it so. */

@@ -25,6 +25,7 @@ export type {
   PartitionSubscription,
   Principal,
   PrincipalQuotas,
+  FileRange,
   ReadLease,
   ReadResult,
   RecoveryReport,

@@ -33,6 +33,8 @@ export interface FetchSurroundings {
   readonly engine: EngineSession
   readonly topics: OpenTopics
   readonly environment: Environment
+  /** The connection sends ranges of files. */
+  readonly mayStayInFile: boolean
   /** The answer is ready. */
   readonly onReady: () => void
   /** A partition could not be read. */
@@ -132,12 +134,13 @@ export class FetchAnswer implements Answer {
   }
 
   #begin(failures: ReadonlyMap<string, BrokerError>): void {
-    const { topics, onFailure } = this.#surroundings
+    const { topics, onFailure, mayStayInFile } = this.#surroundings
     const isCommitted = this.#request.isolationLevel === 1
+    const options = { isCommitted, mayStayInFile, onFailure }
     for (const { topic, partitions } of this.#request.topics) {
       const handle = topics.find(topic)
       for (const partition of partitions) {
-        const slot = new FetchSlot(topic, handle, partition, isCommitted, onFailure)
+        const slot = new FetchSlot(topic, handle, partition, options)
         if (handle === undefined) slot.fail(failures.get(topic) ?? notFound(topic))
         this.#slots.push(slot)
       }

@@ -14,6 +14,14 @@ import type { FetchedPartition, FetchPartition } from './schema/apis/fetch.ts'
 const NOTHING = new Uint8Array(0)
 const NO_TRANSACTIONS: readonly never[] = []
 
+export interface FetchSlotOptions {
+  /** Only what is committed may be read. */
+  readonly isCommitted: boolean
+  /** Its bytes may be a range of a file. */
+  readonly mayStayInFile: boolean
+  readonly onFailure: (error: BrokerError) => void
+}
+
 export class FetchSlot {
   readonly topic: string
   readonly request: FetchPartition
@@ -23,7 +31,7 @@ export class FetchSlot {
   /** Its bytes are in the fetch's sum. */
   isCounted: boolean
   readonly #handle: TopicHandle | undefined
-  readonly #onFailure: (error: BrokerError) => void
+  readonly #options: FetchSlotOptions
   #offset: number
   #read: Cancellable | undefined
   #lease: ReadLease | undefined
@@ -32,8 +40,7 @@ export class FetchSlot {
     topic: string,
     handle: TopicHandle | undefined,
     request: FetchPartition,
-    isCommitted: boolean,
-    onFailure: (error: BrokerError) => void,
+    options: FetchSlotOptions,
   ) {
     this.topic = topic
     this.request = request
@@ -47,14 +54,14 @@ export class FetchSlot {
       currentLeader: null,
       snapshotId: null,
       // Transactions are not served, so nobody ever aborted one.
-      abortedTransactions: isCommitted ? NO_TRANSACTIONS : null,
+      abortedTransactions: options.isCommitted ? NO_TRANSACTIONS : null,
       preferredReadReplica: -1,
       records: NOTHING,
     }
     this.isWaiting = false
     this.isCounted = false
     this.#handle = handle
-    this.#onFailure = onFailure
+    this.#options = options
     this.#offset = request.fetchOffset
     this.#read = undefined
     this.#lease = undefined
@@ -75,7 +82,7 @@ export class FetchSlot {
 
   fail(error: BrokerError): void {
     this.answer.errorCode = kafkaErrorOf(error)
-    this.#onFailure(error)
+    this.#options.onFailure(error)
   }
 
   read(
@@ -89,8 +96,9 @@ export class FetchSlot {
     if (handle === undefined) throw new BrokerError('ERR_INTERNAL')
     const { partition } = this.request
     const offset = this.#offset
+    const { mayStayInFile } = this.#options
     this.#read = engine.fetch(
-      { handle, partition, offset, bytesMax, bytesMin, waitMsMax },
+      { handle, partition, offset, bytesMax, bytesMin, waitMsMax, mayStayInFile },
       (result) => {
         this.#read = undefined
         this.isWaiting = false

@@ -124,8 +124,9 @@ export class KafkaSession implements Session {
   }
 
   onDrain(): void {
-    this.pump()
     this.resume(Suspension.OUTPUT)
+    // What was answered meanwhile waits here, and the peer may have nothing more to say.
+    this.pump()
   }
 
   onClosed(): void {

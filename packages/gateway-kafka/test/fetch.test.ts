@@ -210,6 +210,21 @@ it('gives everything back when the peer goes away while it waits', async () => {
   expect(world.events).toEqual([])
 })
 
+it('goes on with what was asked before the peer stopped reading, once it reads again', async () => {
+  await write(batchOf(['a']))
+  await read(fetchOf('orders', [{}]))
+  peer.connection.hasRoom = false
+  const asked = [1, 2, 3].map(() => peer.send(fetch, 11, fetchOf('orders', [{}])))
+  const answered: number[] = []
+  for (const _each of asked) {
+    answered.push((await peer.take(fetch, 11)).correlation)
+    // By now the next answer is ready; nothing more comes from the peer but room.
+    for (let turns = 0; turns < 10; turns++) await oneTurn()
+    peer.session.onDrain()
+  }
+  expect(answered).toEqual(asked)
+})
+
 it('reads no more requests while the peer takes no answers', async () => {
   await write(batchOf(['a']))
   await read(fetchOf('orders', [{}]))

@@ -1,6 +1,7 @@
 /** What does a gigabyte cost the broker that librdkafka reads? */
-import { configPaths } from '@millrace/broker'
+import { connect } from '@millrace/client-node'
 import type { Bench, Costs } from '../bench.ts'
+import type { BrokerUnderTest } from '../broker-under-test.ts'
 import { brokerFact, kernelFact, megabytesPerSecond, rateFact, round } from '../facts.ts'
 import { interleave } from '../interleave.ts'
 import { cpuMsOf } from '../process-stat.ts'
@@ -17,6 +18,7 @@ const RECORD_COUNT = 1_000_000
 const QUICK_RECORD_COUNT = 2_000
 const SECONDS_PER_GB_MAX = 1.5
 const SENDFILE_SECONDS_PER_GB_MAX = 0.6
+const CHECK_MS_MAX = 600_000
 
 interface Case {
   readonly name: string
@@ -24,25 +26,22 @@ interface Case {
   readonly secondsMax: number
 }
 
-/** `storage.sendFile` is `MILLRACE_STORAGE__SEND_FILE`. */
-const environmentNameOf = (path: string): string => {
-  const parts = path.split('.').map((part) => part.replace(/[A-Z]/g, '_$&').toUpperCase())
-  return `MILLRACE_${parts.join('__')}`
-}
+const SETTING = 'MILLRACE_STORAGE__SEND_FILE'
 
-/** With and without `sendfile`, as far as the broker has the choice. */
-const casesOf = (): Case[] => {
-  const path = configPaths.find((known) => known.toLowerCase().endsWith('sendfile'))
-  if (path === undefined) return [{ name: '', settings: {}, secondsMax: SECONDS_PER_GB_MAX }]
-  const name = environmentNameOf(path)
-  return [
-    { name: ', without sendfile', settings: { [name]: 'false' }, secondsMax: SECONDS_PER_GB_MAX },
-    {
-      name: ', with sendfile',
-      settings: { [name]: 'true' },
-      secondsMax: SENDFILE_SECONDS_PER_GB_MAX,
-    },
-  ]
+const cases: readonly Case[] = [
+  { name: ', without sendfile', settings: { [SETTING]: 'false' }, secondsMax: SECONDS_PER_GB_MAX },
+  {
+    name: ', with sendfile',
+    settings: { [SETTING]: 'true' },
+    secondsMax: SENDFILE_SECONDS_PER_GB_MAX,
+  },
+]
+
+/** Full segments get their sidecars, without which nothing is sent unread. */
+const makeSidecars = async ({ url }: BrokerUnderTest, topic: string): Promise<void> => {
+  const client = await connect(url, { requestTimeoutMs: CHECK_MS_MAX })
+  await client.admin.checkStorage({ topic })
+  await client.close()
 }
 
 interface BarePair {
@@ -72,6 +71,7 @@ const measure = async (bench: Bench, one: Case): Promise<Row> => {
   const generator = bench.worker('librdkafka')
   const bare = { receiver: bench.worker('receiver'), fileServer: bench.worker('file-server') }
   const { topic } = backlog
+  await makeSidecars(broker, topic)
   const fetchAll = (): Promise<Costs<LibrdkafkaRun>> =>
     runWithCosts(bench, broker, generator, {
       mode: 'consume',
@@ -102,7 +102,7 @@ const measure = async (bench: Bench, one: Case): Promise<Row> => {
 
 const answer = async (bench: Bench): Promise<Answer> => {
   const rows: Row[] = []
-  for (const one of casesOf()) {
+  for (const one of cases) {
     rows.push(await measure(bench, one))
     await bench.closeAll()
   }

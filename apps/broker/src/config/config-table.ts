@@ -420,6 +420,10 @@ export const configTable = {
     1_000_000,
     'Segment files held open.',
   ),
+  'storage.sendFile': toggle(
+    true,
+    'What is read from full segments over plain TCP goes to the socket by `sendfile`, where the optional `koffi` is installed.',
+  ),
   'storage.scrubBytesPerSecond': bytes(
     defaultStorageOptions.scrubBytesPerSecond,
     0,

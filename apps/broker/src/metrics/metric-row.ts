@@ -2,6 +2,7 @@
 import type { BrokerStatus, DurationBuckets } from '@millrace/core'
 import type { Guards } from '../guards.ts'
 import type { ConnectionCounter } from '../net/connection-counter.ts'
+import type { FileSending } from '../net/file-sending.ts'
 import type { MemoryBudget } from '../net/memory-budget.ts'
 import type { LoopDelay, ProcessFigures } from './process-figures.ts'
 
@@ -13,6 +14,7 @@ export interface Scrape {
   readonly counter: ConnectionCounter
   readonly guards: Guards
   readonly memory: MemoryBudget
+  readonly fileSending: FileSending | undefined
   readonly process: ProcessFigures
   readonly loopDelay: LoopDelay
 }

@@ -250,6 +250,16 @@ const aboutStorage: readonly MetricRow[] = [
     ofStorage(({ segmentReads }) => segmentReads),
   ),
   gauge(
+    'millrace_sendfile_enabled',
+    '1 when segments go to plain sockets by sendfile.',
+    ({ fileSending }) => (fileSending === undefined ? 0 : 1),
+  ),
+  counter(
+    'millrace_sendfile_bytes_total',
+    'Bytes that sendfile moved.',
+    ({ fileSending }) => fileSending?.sentBytes ?? 0,
+  ),
+  gauge(
     'millrace_quarantined_offsets',
     'Offsets in ranges that were found damaged.',
     ofStorage(({ offsetsQuarantined }) => offsetsQuarantined),

@@ -60,7 +60,12 @@ export const createOpenSession = (
     onAnswered: () => session.finishIfIdle(),
     fail: (error, channel, correlation) => session.fail(error, channel, correlation),
   })
-  const subscriptions = new SubscriptionSet(engine, output, limits.subscriptionsMax)
+  const subscriptions = new SubscriptionSet(
+    engine,
+    output,
+    limits.subscriptionsMax,
+    session.connection.sendsFiles,
+  )
   const handles = new HandleTable()
   const renew = (principal: Principal): void => {
     open.caller = { ...open.caller, principal }

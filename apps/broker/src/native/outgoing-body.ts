@@ -1,8 +1,9 @@
 /**
  * One body on its way out: a head, then the parts of a lease, cut into frames one at a time. The
- * lease is given to the connection with the last frame, which is written after all the others.
+ * lease is given to the connection with the last frame, which is written after all the others. Where
+ * it is a range of a file, each frame takes a smaller range of it.
  */
-import type { Connection, ReadLease } from '@millrace/core'
+import type { Connection, FileRange, ReadLease } from '@millrace/core'
 import { FLAG_MORE, FRAME_HEADER_BYTES, writeFrameHeader } from '@millrace/protocol'
 
 export class OutgoingBody {
@@ -15,6 +16,7 @@ export class OutgoingBody {
   #sentBytes: number
   #part: number
   #partAt: number
+  #rangeAt: number
 
   constructor(
     opcode: number,
@@ -32,6 +34,7 @@ export class OutgoingBody {
     this.#sentBytes = 0
     this.#part = 0
     this.#partAt = 0
+    this.#rangeAt = 0
   }
 
   get isSent(): boolean {
@@ -62,6 +65,9 @@ export class OutgoingBody {
   #sendParts(connection: Connection, byteLength: number, isLast: boolean): boolean {
     const lease = this.#lease
     if (lease === undefined) return true
+    if (lease.range !== undefined) {
+      return this.#sendFromFile(connection, lease, lease.range, byteLength, isLast)
+    }
     const views = this.#cut(lease, byteLength)
     if (isLast) {
       this.#lease = undefined
@@ -70,6 +76,21 @@ export class OutgoingBody {
     let isWritable = true
     for (const view of views) isWritable = connection.write(view)
     return isWritable
+  }
+
+  #sendFromFile(
+    connection: Connection,
+    lease: ReadLease,
+    range: FileRange,
+    byteLength: number,
+    isLast: boolean,
+  ): boolean {
+    if (isLast) this.#lease = undefined
+    const part = partOf(range, this.#rangeAt, byteLength)
+    this.#rangeAt += byteLength
+    // What stands before the last part is sent before it, or not at all.
+    const release = isLast ? () => lease.release() : nothingToRelease
+    return connection.sendRange({ parts: [], range: part, byteLength, release })
   }
 
   #cut(lease: ReadLease, byteLength: number): Uint8Array[] {
@@ -89,3 +110,15 @@ export class OutgoingBody {
     return views
   }
 }
+
+const nothingToRelease = (): void => undefined
+
+const partOf = (range: FileRange, from: number, byteLength: number): FileRange => ({
+  descriptor: range.descriptor,
+  position: range.position + from,
+  byteLength,
+  read: (target, at) => {
+    const wanted = Math.min(target.length, byteLength - at)
+    return range.read(target.subarray(0, wanted), from + at)
+  },
+})

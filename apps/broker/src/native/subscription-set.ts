@@ -23,12 +23,14 @@ export class SubscriptionSet {
   readonly #engine: EngineSession
   readonly #output: FrameOutput
   readonly #countMax: number
+  readonly #mayStayInFile: boolean
   readonly #byId = new Map<number, Subscription>()
 
-  constructor(engine: EngineSession, output: FrameOutput, countMax: number) {
+  constructor(engine: EngineSession, output: FrameOutput, countMax: number, mayStayInFile = false) {
     this.#engine = engine
     this.#output = output
     this.#countMax = countMax
+    this.#mayStayInFile = mayStayInFile
   }
 
   get count(): number {
@@ -52,6 +54,7 @@ export class SubscriptionSet {
       windowBytes: this.#windowBytes(request),
       output: this.#output,
       engine: this.#engine,
+      mayStayInFile: this.#mayStayInFile,
       damageFrom: request.damageFrom,
       onEnded: (ended) => this.#byId.delete(ended.id),
     })

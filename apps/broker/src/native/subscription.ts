@@ -40,6 +40,8 @@ export interface SubscriptionOptions {
   readonly windowBytes: number
   readonly output: FrameOutput
   readonly engine: EngineSession
+  /** Deliveries go to a connection that sends files. */
+  readonly mayStayInFile?: boolean
   /** The damaged range that a reader of the partition meets at this offset or above it. */
   readonly damageFrom: (partition: number, offset: number) => DamagedRange | undefined
   /** It ended by itself, and the peer has been told. */
@@ -84,13 +86,14 @@ export class Subscription implements SubscriptionSink {
 
   start(handle: TopicHandle, partition: number, offset: number): void {
     if (this.#isEnded || this.#partitions.has(partition)) return
-    const { engine, windowBytes } = this.#options
+    const { engine, windowBytes, mayStayInFile } = this.#options
     const operation = {
       handle,
       partition,
       offset,
       bytesPerDeliveryMax: windowBytes,
       creditBytes: windowBytes,
+      mayStayInFile,
     }
     this.#nextOffsets.set(partition, offset)
     this.#partitions.set(partition, engine.subscribe(operation, this))

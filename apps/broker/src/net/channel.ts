@@ -6,6 +6,8 @@ import type { Socket } from 'node:net'
 import type { BrokerError } from '@millrace/codec'
 import type { TlsPeer } from '@millrace/core'
 import { FLUSH_BYTES } from '../limits.ts'
+import type { FileSending } from './file-sending.ts'
+import { descriptorOf, RangeWriter } from './range-writer.ts'
 
 export type OnWritten = (error?: Error | null) => void
 
@@ -23,6 +25,8 @@ export interface Channel {
   readonly flushBytes: number
   /** At least one part; `onWritten` runs once, when they are written or the transport failed. */
   write(parts: readonly Uint8Array[], onWritten: OnWritten): void
+  /** Where ranges of files are taken: the same for parts with ranges among them. */
+  readonly ranges?: RangeWriter | undefined
   pause(): void
   resume(): void
   /** Nothing is written any more. */
@@ -53,15 +57,18 @@ export class SocketChannel implements Channel {
   readonly tlsPeer: TlsPeer | undefined
   readonly subprotocol: string | undefined
   readonly flushBytes: number
+  readonly ranges: RangeWriter | undefined
   readonly #socket: Socket
 
-  constructor(socket: Socket, { isTls, tlsPeer }: ConnectionSecurity = PLAIN) {
+  constructor(socket: Socket, { isTls, tlsPeer }: ConnectionSecurity = PLAIN, files?: FileSending) {
     this.localAddress = formatAddress(socket.localAddress, socket.localPort)
     this.remoteAddress = formatAddress(socket.remoteAddress, socket.remotePort)
     this.isTls = isTls
     this.tlsPeer = tlsPeer
     this.subprotocol = undefined
     this.flushBytes = FLUSH_BYTES
+    const mayRange = files !== undefined && !isTls && descriptorOf(socket) !== undefined
+    this.ranges = mayRange ? new RangeWriter(socket, files) : undefined
     this.#socket = socket
   }
 

@@ -12,6 +12,7 @@
  * Invariants: queued bytes never exceed `outboundBytesMax`, or the peer is cut off; slabs and leases
  * are given back exactly once, after the operating system has the bytes or the socket is gone.
  */
+import assert from 'node:assert'
 import { BrokerError } from '@millrace/codec'
 import type { Connection, ReadLease, Session, TlsPeer } from '@millrace/core'
 import {
@@ -23,6 +24,7 @@ import {
 } from '../limits.ts'
 import type { Channel } from './channel.ts'
 import type { CoarseTimer, CoarseTimers } from './coarse-timers.ts'
+import type { FileSending } from './file-sending.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { Outbound } from './outbound.ts'
 import type { SlabPool } from './slab-pool.ts'
@@ -30,6 +32,8 @@ import type { TurnQueue, TurnTask } from './turn-queue.ts'
 
 /** What all connections of a process share. */
 export interface ConnectionSurroundings {
+  /** `undefined`: what comes from files is read and written. */
+  readonly files?: FileSending | undefined
   readonly slabs: SlabPool
   readonly turns: TurnQueue
   readonly timers: CoarseTimers
@@ -120,13 +124,18 @@ export class ChannelConnection implements Connection, TurnTask {
     return this.#afterWrite(bytes.length)
   }
 
+  get sendsFiles(): boolean {
+    return this.#channel.ranges !== undefined
+  }
+
   sendRange(lease: ReadLease): boolean {
+    assert(lease.range === undefined || this.sendsFiles, 'a file where none is sent')
     if (!this.#isOpen()) {
       lease.release()
       return false
     }
     this.#gathering.appendLease(lease)
-    return this.#afterWrite(lease.byteLength)
+    return this.#afterWrite(lease.range === undefined ? lease.byteLength : 0)
   }
 
   pause(): void {
@@ -185,10 +194,10 @@ export class ChannelConnection implements Connection, TurnTask {
     if (!this.#isPaused && !this.#isClosed) this.#channel.resume()
   }
 
-  #afterWrite(bytes: number): boolean {
+  #afterWrite(heldBytes: number): boolean {
     const { memory, outboundBytesMax } = this.#surroundings
     const queued = this.queuedBytes
-    memory.add(bytes)
+    memory.add(heldBytes)
     // Without the second condition every peer would pay for one that does not read.
     const isTooMuch = memory.isExceeded && queued > OUTBOUND_HIGH_WATER_BYTES
     if (queued > outboundBytesMax || isTooMuch) {
@@ -214,11 +223,12 @@ export class ChannelConnection implements Connection, TurnTask {
     this.#inFlight = outbound
     this.#isInFlight = true
     this.#watchForStall()
-    this.#channel.write(outbound.seal(), this.#onWritten)
+    if (outbound.hasRanges) this.#channel.ranges?.write(outbound.seal(), this.#onWritten)
+    else this.#channel.write(outbound.seal() as readonly Uint8Array[], this.#onWritten)
   }
 
   #finishFlush(): void {
-    this.#surroundings.memory.remove(this.#inFlight.byteLength)
+    this.#surroundings.memory.remove(this.#inFlight.heldBytes)
     this.#inFlight.release()
     this.#isInFlight = false
     this.#flushCount += 1
@@ -245,19 +255,26 @@ export class ChannelConnection implements Connection, TurnTask {
   #watchForStall(): void {
     if (this.#stallTimer !== undefined) return
     this.#flushesAtStallCheck = this.#flushCount
+    const sentBytes = this.#sentOfFiles
     this.#stallTimer = this.#surroundings.timers.after(OUTBOUND_STALL_MS_MAX, () => {
       this.#stallTimer = undefined
       if (this.#isClosed || !this.#isInFlight) return
-      if (this.#flushCount === this.#flushesAtStallCheck) this.#cutOff(this.queuedBytes)
+      const hasMoved =
+        this.#flushCount !== this.#flushesAtStallCheck || this.#sentOfFiles !== sentBytes
+      if (!hasMoved) this.#cutOff(this.queuedBytes)
       else this.#watchForStall()
     })
+  }
+
+  get #sentOfFiles(): number {
+    return this.#channel.ranges?.sentBytes ?? 0
   }
 
   #handleClosed(): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#stallTimer?.cancel()
-    this.#surroundings.memory.remove(this.queuedBytes)
+    this.#surroundings.memory.remove(this.#gathering.heldBytes + this.#inFlight.heldBytes)
     this.#gathering.release()
     this.#inFlight.release()
     this.#session?.onClosed()

@@ -24,7 +24,7 @@ export const createGatewayEntrance =
     socket.once('close', () => entry.leave())
     const connection = new ChannelConnection(
       entry.id,
-      new SocketChannel(socket, entry),
+      new SocketChannel(socket, entry, surroundings.files),
       surroundings,
     )
     connection.attach(accept(connection))

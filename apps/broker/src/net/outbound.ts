@@ -1,25 +1,29 @@
 /**
  * The bytes of one hand-over to the operating system: copies of small writes in slabs, large buffers
- * as they are, leases. Filled, written, released, filled again.
+ * as they are, leases, which may be ranges of files. Filled, written, released, filled again.
  *
  * ```
  *   parts:  | slab A [0..312) | large buffer | lease part | lease part | slab A [312..400) |
  *                                                             growing tail of the slab ^
  * ```
  */
-import type { ReadLease } from '@millrace/core'
+import type { FileRange, ReadLease } from '@millrace/core'
 import { SLAB_BYTES } from '../limits.ts'
 import type { SlabPool } from './slab-pool.ts'
 
+export type OutboundPart = Uint8Array | FileRange
+
 export class Outbound {
   readonly #pool: SlabPool
-  readonly #parts: Uint8Array[]
+  readonly #parts: OutboundPart[]
   readonly #slabs: Uint8Array[]
   readonly #leases: ReadLease[]
   #slab: Uint8Array | undefined
   #slabFrom: number
   #slabTo: number
   #byteLength: number
+  #heldBytes: number
+  #hasRanges: boolean
 
   constructor(pool: SlabPool) {
     this.#pool = pool
@@ -30,34 +34,51 @@ export class Outbound {
     this.#slabFrom = 0
     this.#slabTo = 0
     this.#byteLength = 0
+    this.#heldBytes = 0
+    this.#hasRanges = false
   }
 
   get byteLength(): number {
     return this.#byteLength
   }
 
+  /** Those of them that are in memory. */
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  get hasRanges(): boolean {
+    return this.#hasRanges
+  }
+
   copy(bytes: Uint8Array): void {
     if (this.#slab === undefined || SLAB_BYTES - this.#slabTo < bytes.length) this.#nextSlab()
     this.#slab?.set(bytes, this.#slabTo)
     this.#slabTo += bytes.length
-    this.#byteLength += bytes.length
+    this.#count(bytes.length)
   }
 
   append(bytes: Uint8Array): void {
     this.#seal()
     this.#parts.push(bytes)
-    this.#byteLength += bytes.length
+    this.#count(bytes.length)
   }
 
   appendLease(lease: ReadLease): void {
     this.#seal()
-    for (const part of lease.parts) this.#parts.push(part)
     this.#leases.push(lease)
-    this.#byteLength += lease.byteLength
+    if (lease.range !== undefined) {
+      this.#parts.push(lease.range)
+      this.#byteLength += lease.byteLength
+      this.#hasRanges = true
+      return
+    }
+    for (const part of lease.parts) this.#parts.push(part)
+    this.#count(lease.byteLength)
   }
 
   /** The parts in order. Nothing is added from now on until they are released. */
-  seal(): readonly Uint8Array[] {
+  seal(): readonly OutboundPart[] {
     this.#seal()
     return this.#parts
   }
@@ -72,6 +93,13 @@ export class Outbound {
     this.#slabFrom = 0
     this.#slabTo = 0
     this.#byteLength = 0
+    this.#heldBytes = 0
+    this.#hasRanges = false
+  }
+
+  #count(bytes: number): void {
+    this.#byteLength += bytes
+    this.#heldBytes += bytes
   }
 
   #nextSlab(): void {

@@ -50,8 +50,9 @@ export const runProgram = async (
   program: string,
   args: readonly string[],
   input: string | Buffer = '',
+  timeout = PROGRAM_MS_MAX,
 ): Promise<string> => {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: PROGRAM_MS_MAX })
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout })
   const output: Buffer[] = []
   let errors = ''
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk))

@@ -207,6 +207,7 @@ export class SegmentCare {
     try {
       const bytes = encodeSidecar({ segmentBase, segmentBytes, verifiedAtMs, sums })
       await writeRebuildable(disk, segment.pathOf('crc'), bytes)
+      segment.vouchedBytes = verifiedAtMs > 0 ? segmentBytes : 0
       this.sidecarsWritten++
     } catch (error) {
       // The segment is as good without it, and the next look makes it.

@@ -31,6 +31,12 @@ export const readRefusal = ({ topic, access }: FetchTarget): BrokerError | undef
     ? undefined
     : access.refusal('read', topic.definition)
 
+/** Bytes that nobody looks into cannot be made readable either. */
+export const mayStay = (
+  { mayStayInFile }: { readonly mayStayInFile?: boolean | undefined },
+  { readability }: FetchTarget,
+): boolean => mayStayInFile === true && readability === undefined
+
 export const countRead = ({ topic, traffic }: FetchTarget, from: number, slice: LogSlice): void => {
   if (slice.byteLength === 0) return
   const records = slice.nextOffset - from
@@ -111,6 +117,7 @@ export class PendingFetch implements Cancellable {
   async #read(): Promise<ReadResult> {
     const { log, topic } = this.#target
     const { offset, bytesMax } = this.#operation
+    const mayStayInFile = mayStay(this.#operation, this.#target)
     const refusal = readRefusal(this.#target)
     if (refusal !== undefined) return failedResult(undefined, offset, refusal)
     if (topic.isDeleted)
@@ -122,7 +129,7 @@ export class PendingFetch implements Cancellable {
     try {
       const slice =
         this.#reader.readTail(log, offset, bytesMax) ??
-        (await this.#reader.read(log, offset, bytesMax))
+        (await this.#reader.read(log, offset, bytesMax, mayStayInFile))
       countRead(this.#target, offset, slice)
       return resultOf(log, readableSlice(slice, this.#target.readability))
     } catch (error) {

@@ -79,9 +79,21 @@ export interface AppendCompletion {
   readonly isDuplicate: boolean
 }
 
+/** A part of an open file that does not change while the lease lasts. */
+export interface FileRange {
+  /** For the operating system. Missing where files are not its own. */
+  readonly descriptor: number | undefined
+  readonly position: number
+  readonly byteLength: number
+  /** Reads from `at`, counted from the front of the range; short only when the file is. */
+  read(target: Uint8Array, at: number): Promise<number>
+}
+
 /** Bytes of whole batches, held until `release()`; retention frees nothing under a lease. */
 export interface ReadLease {
   readonly parts: readonly Uint8Array[]
+  /** Instead of parts, and only for who asked with `mayStayInFile`: bytes that nobody has read. */
+  readonly range?: FileRange | undefined
   readonly byteLength: number
   release(): void
 }
@@ -105,6 +117,8 @@ export interface FetchOperation {
   /** 0 completes at once with what there is. */
   readonly bytesMin: number
   readonly waitMsMax: number
+  /** The lease goes to a connection as it is, so it may be a range of a file that nobody has read. */
+  readonly mayStayInFile?: boolean | undefined
 }
 
 /** A read or a subscription under way. */
@@ -119,6 +133,8 @@ export interface SubscribeOperation {
   readonly offset: number
   readonly bytesPerDeliveryMax: number
   readonly creditBytes: number
+  /** As in a fetch. */
+  readonly mayStayInFile?: boolean | undefined
 }
 
 export interface SubscriptionSink {

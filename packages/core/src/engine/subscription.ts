@@ -8,7 +8,7 @@ import type { Environment } from '../environment/environment.ts'
 import type { Log } from '../log/log.ts'
 import type { LogReader } from '../log/log-reader.ts'
 import type { LogSlice } from '../log/log-slice.ts'
-import { countRead, type FetchTarget, readRefusal } from './fetch.ts'
+import { countRead, type FetchTarget, mayStay, readRefusal } from './fetch.ts'
 import type { PartitionSubscription, SubscribeOperation, SubscriptionSink } from './operations.ts'
 import { asBrokerError, resultOf } from './read-results.ts'
 import { readableSlice } from './readable-slice.ts'
@@ -22,6 +22,7 @@ export class PushSubscription implements PartitionSubscription {
   readonly #sink: SubscriptionSink
   readonly #onOver: (subscription: PushSubscription) => void
   readonly #bytesMax: number
+  readonly #mayStayInFile: boolean
   readonly #onChange = (): void => this.#schedule()
   readonly partition: number
   #offset: number
@@ -44,6 +45,7 @@ export class PushSubscription implements PartitionSubscription {
     this.#sink = sink
     this.#onOver = onOver
     this.#bytesMax = operation.bytesPerDeliveryMax
+    this.#mayStayInFile = mayStay(operation, target)
     this.partition = operation.partition
     this.#offset = operation.offset
     this.#creditBytes = operation.creditBytes
@@ -110,7 +112,7 @@ export class PushSubscription implements PartitionSubscription {
 
   #next(log: Log): LogSlice | Promise<LogSlice> {
     const fromMemory = this.#reader.readTail(log, this.#offset, this.#bytesMax)
-    return fromMemory ?? this.#reader.read(log, this.#offset, this.#bytesMax)
+    return fromMemory ?? this.#reader.read(log, this.#offset, this.#bytesMax, this.#mayStayInFile)
   }
 
   #deliver(log: Log, slice: LogSlice): void {

@@ -13,6 +13,8 @@
  */
 export interface DiskFile {
   readonly path: string
+  /** The operating system's, where it is one of its files: for system calls that Node does not have. */
+  readonly descriptor?: number
   /** Reads into `target` from `position`; resolves with the count, short only at the file's end. */
   read(target: Uint8Array, position: number): Promise<number>
   /** Writes all parts one after the other from `position`, whole or rejected. */

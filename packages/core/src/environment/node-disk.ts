@@ -38,20 +38,20 @@ const remainder = (parts: readonly Uint8Array[], written: number): Uint8Array[] 
 
 class NodeDiskFile implements DiskFile {
   readonly path: string
-  readonly #descriptor: number
+  readonly descriptor: number
   /** Ends with the last sync asked for; stays rejected once one has failed. */
   #synced: Promise<void> = Promise.resolve()
 
   constructor(path: string, descriptor: number) {
     this.path = path
-    this.#descriptor = descriptor
+    this.descriptor = descriptor
   }
 
   read(target: Uint8Array, position: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const step = (done: number): void => {
         fs.read(
-          this.#descriptor,
+          this.descriptor,
           target,
           done,
           target.length - done,
@@ -74,7 +74,7 @@ class NodeDiskFile implements DiskFile {
     return new Promise((resolve, reject) => {
       const total = totalBytes(parts)
       const step = (rest: readonly Uint8Array[], done: number): void => {
-        fs.writev(this.#descriptor, rest as Uint8Array[], position + done, (error, count) => {
+        fs.writev(this.descriptor, rest as Uint8Array[], position + done, (error, count) => {
           if (error) reject(error)
           else if (done + count === total) resolve()
           else step(remainder(rest, count), done + count)
@@ -89,7 +89,7 @@ class NodeDiskFile implements DiskFile {
     return new Promise((resolve, reject) => {
       const step = (done: number): void => {
         fs.write(
-          this.#descriptor,
+          this.descriptor,
           bytes,
           done,
           bytes.length - done,
@@ -112,25 +112,25 @@ class NodeDiskFile implements DiskFile {
 
   #syncNow(): Promise<void> {
     return new Promise((resolve, reject) => {
-      fs.fdatasync(this.#descriptor, (error) => (error ? reject(error) : resolve()))
+      fs.fdatasync(this.descriptor, (error) => (error ? reject(error) : resolve()))
     })
   }
 
   truncate(bytes: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      fs.ftruncate(this.#descriptor, bytes, (error) => (error ? reject(error) : resolve()))
+      fs.ftruncate(this.descriptor, bytes, (error) => (error ? reject(error) : resolve()))
     })
   }
 
   size(): Promise<number> {
     return new Promise((resolve, reject) => {
-      fs.fstat(this.#descriptor, (error, stats) => (error ? reject(error) : resolve(stats.size)))
+      fs.fstat(this.descriptor, (error, stats) => (error ? reject(error) : resolve(stats.size)))
     })
   }
 
   close(): Promise<void> {
     return new Promise((resolve, reject) => {
-      fs.close(this.#descriptor, (error) => (error ? reject(error) : resolve()))
+      fs.close(this.descriptor, (error) => (error ? reject(error) : resolve()))
     })
   }
 }

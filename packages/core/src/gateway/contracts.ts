@@ -29,6 +29,8 @@ export interface Connection {
    * False: the peer does not keep up; stop producing until `onDrain`.
    */
   write(bytes: Uint8Array): boolean
+  /** `sendRange` takes leases that are ranges of files: reads may ask for them. */
+  readonly sendsFiles?: boolean
   /** Queues a lease's bytes and releases the lease once they are written or the peer is gone. */
   sendRange(lease: ReadLease): boolean
   /** Only where whole messages are collected before they are handed on: takes none longer than this. */

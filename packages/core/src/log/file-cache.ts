@@ -8,8 +8,23 @@ import type { Disk, DiskFile } from '../environment/disk.ts'
 interface CacheEntry {
   readonly file: DiskFile
   users: number
+  /** Leases on parts of the file, which last as long as a peer takes to read them. */
+  holds: number
   isPinned: boolean
+  /** No part of the cache any more: the last who holds it closes it. */
+  hasLeft: boolean
 }
+
+/** An open file that stays what it is, replaced or removed or not, until the release. */
+export interface FileHold {
+  readonly file: DiskFile
+  release(): void
+}
+
+/** At most one in so many open files is held for peers, so that the others find room. */
+const HELD_SHARE = 4
+
+const UNHELD = { holds: 0, isPinned: false, hasLeft: false }
 
 interface Opening {
   waiters: number
@@ -19,6 +34,7 @@ interface Opening {
 export class FileCache {
   readonly #disk: Disk
   readonly #openFilesMax: number
+  readonly #heldFilesMax: number
   readonly #entries = new Map<string, CacheEntry>()
   readonly #opening = new Map<string, Opening>()
   /** Forgotten while they had users, who still read from them. */
@@ -27,14 +43,45 @@ export class FileCache {
   readonly #replacing = new Map<string, Promise<void>>()
   /** Told when the last user of a file that is to be replaced is done. */
   readonly #idle = new Map<string, () => void>()
+  #heldCount = 0
+  #leftCount = 0
 
   constructor(disk: Disk, openFilesMax: number) {
     this.#disk = disk
     this.#openFilesMax = openFilesMax
+    this.#heldFilesMax = Math.floor(openFilesMax / HELD_SHARE)
   }
 
   get openCount(): number {
-    return this.#entries.size
+    return this.#entries.size + this.#leftCount
+  }
+
+  /** Files under a hold. */
+  get heldCount(): number {
+    return this.#heldCount
+  }
+
+  /**
+   * Opens or finds a file for longer than a read takes. Unlike users, holders keep nobody waiting: a
+   * file that is replaced or removed meanwhile goes on as theirs. `undefined`: too many are held.
+   */
+  async hold(path: string): Promise<FileHold | undefined> {
+    if (this.#heldCount >= this.#heldFilesMax) return undefined
+    const file = await this.acquire(path)
+    const entry = this.#leaving.get(path) ?? this.#entries.get(path)
+    if (entry?.file !== file) {
+      this.release(path)
+      return undefined
+    }
+    entry.holds++
+    if (entry.holds === 1) this.#heldCount++
+    this.release(path)
+    let isReleased = false
+    const release = (): void => {
+      if (!isReleased) this.#endHold(entry)
+      isReleased = true
+    }
+    return { file, release }
   }
 
   /** Opens or finds a file; pair with `release`. */
@@ -62,7 +109,7 @@ export class FileCache {
     if (leaving === undefined || leaving.users > 0) return
     this.#leaving.delete(path)
     // Its name is gone: what a failed close could still tell concerns nobody.
-    leaving.file.close().catch(() => undefined)
+    this.#leave(leaving).catch(() => undefined)
   }
 
   pin(path: string, isPinned: boolean): void {
@@ -73,8 +120,8 @@ export class FileCache {
   /** Closes what is idle above the bound. */
   async trim(): Promise<void> {
     for (const [path, entry] of this.#entries) {
-      if (this.#entries.size <= this.#openFilesMax) return
-      if (entry.users > 0 || entry.isPinned) continue
+      if (this.openCount <= this.#openFilesMax) return
+      if (entry.users > 0 || entry.holds > 0 || entry.isPinned) continue
       this.#entries.delete(path)
       await entry.file.close()
     }
@@ -89,7 +136,7 @@ export class FileCache {
     if (entry === undefined) return
     this.#entries.delete(path)
     if (entry.users > 0) this.#leaving.set(path, entry)
-    else await entry.file.close()
+    else await this.#leave(entry)
   }
 
   /** Runs `work`, which puts another file under the name, while nobody has it open. */
@@ -112,13 +159,32 @@ export class FileCache {
     if (entry === undefined) return
     if (entry.users > 0) await new Promise<void>((resolve) => this.#idle.set(path, resolve))
     this.#entries.delete(path)
-    await entry.file.close()
+    await this.#leave(entry)
   }
 
   async close(): Promise<void> {
     const entries = [...this.#entries.values()]
     this.#entries.clear()
-    for (const entry of entries) await entry.file.close()
+    for (const entry of entries) await this.#leave(entry)
+  }
+
+  /** It is in no map any more. */
+  async #leave(entry: CacheEntry): Promise<void> {
+    if (entry.holds === 0) {
+      await entry.file.close()
+      return
+    }
+    entry.hasLeft = true
+    this.#leftCount++
+  }
+
+  #endHold(entry: CacheEntry): void {
+    entry.holds--
+    if (entry.holds > 0) return
+    this.#heldCount--
+    if (!entry.hasLeft) return
+    this.#leftCount--
+    entry.file.close().catch(() => undefined)
   }
 
   /** Callers that wait for one opening are counted, so that nobody closes it before they run. */
@@ -137,7 +203,7 @@ export class FileCache {
     try {
       await this.trim()
       const file = await this.#disk.open(path, mode)
-      const entry = { file, users: this.#opening.get(path)?.waiters ?? 0, isPinned: false }
+      const entry = { file, users: this.#opening.get(path)?.waiters ?? 0, ...UNHELD }
       this.#entries.set(path, entry)
       return entry
     } finally {

@@ -34,6 +34,9 @@ export const READ_CHUNK_BYTES_MIN = 16_384
 /** Read from a segment at once, at most, unless one batch is larger. */
 export const READ_CHUNK_BYTES_MAX = 1_048_576
 
+/** A range of a file that is shorter is read: a second system call would cost more than the copy. */
+export const FILE_RANGE_BYTES_MIN = 65_536
+
 /** A single compressed batch that inflates beyond this is refused to who needs its records. */
 export const INFLATED_BYTES_MAX = 64 * 1_048_576
 

@@ -1,12 +1,13 @@
 /**
  * Reads whole batches from a log: from memory at the tail, from segments before it.
  *
- * Invariants: nothing at or above the high watermark is returned; every batch that comes from a file
- * was verified; a damaged range fails the read that asks for it, by name, and no other.
+ * Invariants: nothing at or above the high watermark is returned; every batch that was read from a file
+ * was verified, and one that stays in its file has a sidecar to vouch for it; a damaged range fails the read that asks for it, by name, and no other.
  */
 import { BrokerError } from '@millrace/codec'
 import type { Arena, Slab } from './arena.ts'
 import type { Log } from './log.ts'
+import type { FileRanges } from './file-ranges.ts'
 import { emptySlice, type LogSlice } from './log-slice.ts'
 import type { SegmentReader } from './segment-reader.ts'
 
@@ -16,11 +17,13 @@ const ATTEMPTS_MAX = 8
 export class LogReader {
   readonly #arena: Arena
   readonly #segments: SegmentReader
+  readonly #ranges: FileRanges
   tailReads = 0
 
-  constructor(arena: Arena, segments: SegmentReader) {
+  constructor(arena: Arena, segments: SegmentReader, ranges: FileRanges) {
     this.#arena = arena
     this.#segments = segments
+    this.#ranges = ranges
   }
 
   /** At once, when `offset` is in memory or nothing is there yet; else `undefined`: use `read`. */
@@ -33,13 +36,17 @@ export class LogReader {
     return this.#collect(log, firstEndingAfter(log, offset), bytesMax)
   }
 
-  async read(log: Log, offset: number, bytesMax: number): Promise<LogSlice> {
+  /** With `mayStayInFile` what comes may be a range of a file, for who does not look into it. */
+  async read(log: Log, offset: number, bytesMax: number, mayStayInFile = false): Promise<LogSlice> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const fromMemory = this.readTail(log, offset, bytesMax)
       if (fromMemory !== undefined) return fromMemory
       const segment = log.segmentAt(offset)
       if (segment === undefined) break
-      const slice = await this.#segments.read(log, segment, offset, bytesMax)
+      const range = mayStayInFile
+        ? await this.#ranges.find(log, segment, offset, bytesMax)
+        : undefined
+      const slice = range ?? (await this.#segments.read(log, segment, offset, bytesMax))
       if (slice !== undefined) return slice
       this.#noteMissing(log, offset)
     }

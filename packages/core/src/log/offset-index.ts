@@ -29,9 +29,14 @@ export class OffsetIndex {
 
   /** The offset of an indexed batch at or before `position`. */
   offsetAt(position: number): number | undefined {
-    for (let index = this.#pairs.count - 1; index >= 0; index--)
-      if (this.#pairs.valueAt(index) <= position) return this.#pairs.keyAt(index)
-    return undefined
+    return this.batchBefore(position)?.baseOffset
+  }
+
+  /** The last indexed batch that begins at or before `position`. */
+  batchBefore(position: number): { baseOffset: number; position: number } | undefined {
+    const index = this.#pairs.floorOfValue(position)
+    if (index < 0) return undefined
+    return { baseOffset: this.#pairs.keyAt(index), position: this.#pairs.valueAt(index) }
   }
 
   clear(): void {

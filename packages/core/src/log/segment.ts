@@ -59,6 +59,8 @@ export class Segment {
   /** Bytes were written since the last sync began. */
   isDirty = false
   isSealed = false
+  /** A sidecar vouches for so many bytes from the front; -1 when nobody has looked yet. */
+  vouchedBytes = -1
   /** No part of its log any more: what a reader misses in it is no damage. */
   isRemoved = false
 

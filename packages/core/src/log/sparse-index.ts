@@ -49,6 +49,18 @@ export class SparseIndex {
     return high
   }
 
+  /** The same for values, where these rise with the keys. */
+  floorOfValue(value: number): number {
+    let low = 0
+    let high = this.#count - 1
+    while (low <= high) {
+      const middle = (low + high) >>> 1
+      if ((this.#values[middle] ?? 0) <= value) low = middle + 1
+      else high = middle - 1
+    }
+    return high
+  }
+
   keyAt(index: number): number {
     return this.#keys[index] ?? 0
   }

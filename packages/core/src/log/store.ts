@@ -13,6 +13,7 @@ import type { Environment } from '../environment/environment.ts'
 import type { RecoveryReport } from '../engine/operations.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { describeError, isDiskFull } from './disk-errors.ts'
+import { FileRanges } from './file-ranges.ts'
 import { FullDisk } from './full-disk.ts'
 import { IndexLoader } from './index-loader.ts'
 import { Journal } from './journal.ts'
@@ -105,7 +106,8 @@ export class LogStore {
     this.#segmentReader = new SegmentReader(parts.files, buffers, this.#indexes, (log, range) =>
       this.#noteDamage(log, range),
     )
-    this.reader = new LogReader(parts.arena, this.#segmentReader)
+    const ranges = new FileRanges(environment.disk, parts.files, buffers, this.#indexes)
+    this.reader = new LogReader(parts.arena, this.#segmentReader, ranges)
     this.times = new TimeSearch(this.reader, this.#indexes, options.compression)
     this.journal = this.#createJournal(recovered.lastGroup)
     // What was replayed is replayed again until a checkpoint covers it: dying over and over must

@@ -19,7 +19,8 @@ export const handleFetch = (
   const onReady = (): void => session.pump()
   const onBug = (error: unknown): void => session.fail(error)
   const onFailure = (error: BrokerError): void => session.countError(error)
-  const known = { broker, caller, engine, topics, environment }
+  const mayStayInFile = session.connection.sendsFiles === true
+  const known = { broker, caller, engine, topics, environment, mayStayInFile }
   const surroundings = { ...known, onReady, onFailure, onBug }
   session.enqueue(new FetchAnswer(surroundings, version, correlation, request))
 }

@@ -16,5 +16,6 @@ export const handleFetch = (session: NativeSession, frame: Frame): void => {
     bytesMax: fetch.maxBytes,
     bytesMin: fetch.minBytes,
     waitMsMax: fetch.minBytes === 0 ? 0 : Math.min(fetch.maxWaitMs, FETCH_WAIT_MS_MAX),
+    mayStayInFile: session.connection.sendsFiles,
   })
 }
