@@ -23,6 +23,7 @@ export class FullDisk {
   readonly #hooks: FullDiskHooks
   #refusal: BrokerError | undefined
   #timer: TimerHandle | undefined
+  #making: Promise<void> | undefined
   #isClosed = false
 
   constructor(
@@ -57,13 +58,20 @@ export class FullDisk {
     this.#arm()
   }
 
-  close(): void {
+  /** Resolves when the ballast is not being written any more: the directory may be taken away then. */
+  async close(): Promise<void> {
     this.#isClosed = true
     this.#timer?.cancel()
+    await this.#making?.catch(() => undefined)
   }
 
   /** Made once at boot and again when space is back; without room for it the broker runs without. */
-  async makeBallast(): Promise<void> {
+  makeBallast(): Promise<void> {
+    this.#making = this.#makeBallast()
+    return this.#making
+  }
+
+  async #makeBallast(): Promise<void> {
     const { disk } = this.#environment
     const path = this.#ballastPath
     if (this.#ballastBytes === 0 || (await disk.sizeOf(path)) === this.#ballastBytes) return

@@ -312,7 +312,7 @@ export class LogStore {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#fullDisk.close()
+    await this.#fullDisk.close()
     if (this.#failure === undefined) {
       try {
         await this.#checkpointer.run()
