@@ -60,7 +60,8 @@ export class SeedRun {
 
   #newLife(number: number): Life {
     const life = new Life(this.simulation, this.simulation.random.fork(`life ${number}`))
-    life.wasFull = this.simulation.world.disk.capacityBytes !== Number.MAX_SAFE_INTEGER
+    const { world, fullJournal } = this.simulation
+    life.wasFull = world.disk.capacityBytes !== Number.MAX_SAFE_INTEGER || fullJournal !== undefined
     return life
   }
 

@@ -1,6 +1,12 @@
 /** What one seed has, across all processes that live in its world. */
 import type { BrokerStatus } from '@millrace/core'
-import { type SeededRandom, History, InvariantViolation, SimulatedWorld } from '@millrace/testing'
+import {
+  type PlannedFault,
+  type SeededRandom,
+  History,
+  InvariantViolation,
+  SimulatedWorld,
+} from '@millrace/testing'
 import { Coverage } from './coverage.ts'
 import { DamageRecord } from './damage.ts'
 import { IdempotentClients } from './idempotence.ts'
@@ -21,6 +27,8 @@ export class Simulation {
   readonly idempotence = new IdempotentClients(this)
   operationCount = 0
   crashCount = 0
+  /** Raised while the disk has no room for another journal file. */
+  fullJournal: PlannedFault | undefined
   /** The first rule that was broken. */
   failure: unknown
   readonly #sequences = new Map<string, number>()

@@ -40,17 +40,27 @@ export const pickTopic = (life: Life, namespace: string): TopicState | undefined
   return topics.length === 0 ? undefined : life.random.pick(topics)
 }
 
-/** Goes to one topic after the other until the process comes to its end. */
+/** Where an actor goes next. */
+export interface Destination {
+  readonly topic: TopicState
+  readonly partition: number
+}
+
+/** Goes to one topic after the other until the process comes to its end; `prefer` may say which. */
 export const visitTopics = async (
   life: Life,
   namespace: string,
   visit: (topic: TopicState, handle: TopicHandle, partition: number) => Promise<void>,
+  prefer: () => Destination | undefined = () => undefined,
 ): Promise<void> => {
   while (!life.isEnding) {
     await life.idle()
-    const topic = life.isEnding ? undefined : pickTopic(life, namespace)
+    if (life.isEnding) return
+    const preferred = prefer()
+    const topic = preferred?.topic ?? pickTopic(life, namespace)
     if (topic === undefined) continue
     const handle = await openHandle(life, topic)
-    if (handle !== undefined) await visit(topic, handle, life.random.below(handle.partitionCount))
+    if (handle === undefined) continue
+    await visit(topic, handle, preferred?.partition ?? life.random.below(handle.partitionCount))
   }
 }

@@ -23,7 +23,7 @@ import type { TopicState } from '../metadata-model.ts'
 import { callerOf, logName } from '../names.ts'
 import { type BatchStamp, type PlannedBatch, buildBatch, isKeyed, timeOf } from '../payload.ts'
 import { codeOf } from '../read-check.ts'
-import { visitTopics } from './handles.ts'
+import { type Destination, visitTopics } from './handles.ts'
 
 /** An attempt of a batch, or a batch that must be refused with one of these codes. */
 interface Attempt {
@@ -74,11 +74,28 @@ export class IdempotentProducer {
   }
 
   run(): Promise<void> {
-    return visitTopics(this.#life, this.#namespace, async (topic, handle, partition) => {
-      if (this.#life.isEnding) return
-      if (this.#client.producerId === undefined && !(await this.#introduce())) return
-      await this.#act(topic, handle, partition)
-    })
+    return visitTopics(
+      this.#life,
+      this.#namespace,
+      async (topic, handle, partition) => {
+        if (this.#life.isEnding) return
+        if (this.#client.producerId === undefined && !(await this.#introduce())) return
+        await this.#act(topic, handle, partition)
+      },
+      () => this.#unfinished(),
+    )
+  }
+
+  /** What was refused or never answered is seldom left for later: a broker must remember it rightly. */
+  #unfinished(): Destination | undefined {
+    const { random, simulation, isFull } = this.#life
+    if (random.chance(isFull ? 0.9 : 0.3)) return undefined
+    for (const { topic, partition, isBroken } of this.#client.streams.values()) {
+      const current = simulation.metadata.get(topic.namespace, topic.topic)
+      if (isBroken && current?.id === topic.id && topic.namespace === this.#namespace)
+        return { topic: current, partition }
+    }
+    return undefined
   }
 
   /** Asks for a producer id. */
