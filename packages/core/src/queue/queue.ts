@@ -224,7 +224,8 @@ export class Queue implements Dispatchable, LaneHooks {
     if (this.isDeleted) return false
     let left = DISPATCH_MESSAGES_MAX
     while (left > 0 && this.#dropOne()) left--
-    while (left > 0 && this.#handOne()) left--
+    const nowMs = this.#parts.clock.monotonic()
+    while (left > 0 && this.#handOne(nowMs)) left--
     this.#armExpiry()
     return left === 0
   }
@@ -321,7 +322,7 @@ export class Queue implements Dispatchable, LaneHooks {
     return true
   }
 
-  #handOne(): boolean {
+  #handOne(nowMs: number): boolean {
     const entry = this.#head()
     if (entry === undefined) return false
     const consumer = this.#mayExpireUndelivered(entry) ? undefined : this.#line.next(this.#mayTake)
@@ -339,7 +340,7 @@ export class Queue implements Dispatchable, LaneHooks {
     this.counts.delivered++
     if (entry.isRedelivered) this.counts.redelivered++
     if (this.settings.isKeyOrdered) this.#keyOrder.took(entry)
-    consumer.deliver(entry, this.#parts.clock.monotonic())
+    consumer.deliver(entry, nowMs)
     if (consumer.canTake) this.#line.add(consumer)
     return true
   }
@@ -397,7 +398,10 @@ export class Queue implements Dispatchable, LaneHooks {
   }
 
   #isDue(entry: QueueEntry): boolean {
-    return entry.verdict !== undefined || this.#expiresAt(entry) <= this.#parts.clock.now()
+    if (entry.verdict !== undefined) return true
+    const atMs = this.#expiresAt(entry)
+    // Most never do: the clock is not asked for them.
+    return atMs !== Infinity && atMs <= this.#parts.clock.now()
   }
 
   #lifeOf(entry: QueueEntry): number {

@@ -35,7 +35,7 @@ import type { LogSlice } from '../log/log-slice.ts'
 import type { LogStore } from '../log/store.ts'
 import type { Lane, LaneHooks, ReadRecord } from './lane.ts'
 import type { Ledger } from './ledger.ts'
-import { READ_BYTES, READY_BYTES_MAX, READY_COUNT_MAX } from './limits.ts'
+import { READ_AHEAD_COUNT_MIN, READ_BYTES, READY_BYTES_MAX, READY_COUNT_MAX } from './limits.ts'
 import { QueueEntry } from './queue-entry.ts'
 import type { BatchTarget, OpenBatch } from './open-batch.ts'
 import type { ReadyBudget } from './ready-budget.ts'
@@ -182,8 +182,7 @@ export class StoredLane implements Lane, BatchTarget {
     if (returned === undefined) this.#forget(entry)
     entry.state = 'in-flight'
     if (entry.verdict === undefined) this.#uncount(1, entry.payloadBytes)
-    if (this.#ready.length < READY_COUNT_MAX / 4 && this.#readFrom < this.log.highWatermark)
-      this.#refill(this.#readFrom)
+    if (this.#isLow && this.#readFrom < this.log.highWatermark) this.#refill(this.#readFrom)
   }
 
   putBack(entry: QueueEntry, isCounted: boolean): void {
@@ -296,6 +295,11 @@ export class StoredLane implements Lane, BatchTarget {
       this.#hooks.isWanted() &&
       this.#parts.budget.hasRoom
     )
+  }
+
+  /** Time to read on, before the last of it is handed over. */
+  get #isLow(): boolean {
+    return this.#ready.length < READ_AHEAD_COUNT_MIN && this.#ringBytes < READ_BYTES
   }
 
   #nextInRing(): QueueEntry | undefined {
