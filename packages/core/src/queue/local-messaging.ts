@@ -44,7 +44,6 @@ import { totalsOf } from './queue-counts.ts'
 import { ReadyBudget } from './ready-budget.ts'
 import { SteadyClock } from './steady-clock.ts'
 import { StoredLane } from './stored-lane.ts'
-import type { TopicTarget } from './topic-target.ts'
 import { TopicTargets } from './topic-targets.ts'
 import { Transactions } from './transactions.ts'
 import { Waiting } from './waiting-gets.ts'
@@ -92,7 +91,9 @@ export class LocalMessaging implements Messaging {
     this.#gatherer = new BatchGatherer(environment, store, this.#ledgers)
     this.#headers = new MessageHeaders(parts.propertyFormats)
     this.#gets = new Waiting(timers)
-    this.#targets = new TopicTargets((target) => this.#forgetTopic(target))
+    this.#targets = new TopicTargets()
+    topics.forget = (topic) =>
+      this.exchanges.forgetTarget(topic.definition.namespace, this.#targets.of(topic))
     this.#trimmer = new QueueTrimmer(environment, store, this.#clock)
     this.#maker = this.#createMaker()
     this.queues = new QueueRegistry({
@@ -452,20 +453,6 @@ export class LocalMessaging implements Messaging {
         const fields = { queue: queue.name, error: describeError(error) }
         this.#parts.environment.log.warn('a queue that nobody uses stays', fields)
       })
-  }
-
-  #forgetTopic(target: TopicTarget): void {
-    const { metadata, environment } = this.#parts
-    const { namespace } = target.topic.definition
-    const forgotten = metadata.change(async (commit) => {
-      const { changes, apply } = this.exchanges.forgetTarget(namespace, target)
-      if (changes.size > 0) await commit(changes)
-      apply()
-    })
-    forgotten.catch((error: unknown) => {
-      const fields = { topic: target.name, error: describeError(error) }
-      environment.log.warn('bindings of a deleted topic stay', fields)
-    })
   }
 
   /** Only where some queue asks for it: an idle broker has no timers. */
