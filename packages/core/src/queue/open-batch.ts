@@ -85,7 +85,10 @@ class TargetTicket implements AppendTicket {
 }
 
 const noWaiters: readonly StoredWaiter[] = []
+/** A turn may publish to many queues: small builders are many, large ones are few. */
 const BUILDERS_KEPT_MAX = 32
+const SMALL_BUILDERS_KEPT_MAX = 1_024
+const SMALL_BUILDER_BYTES_MAX = 4_096
 
 export class BatchGatherer {
   readonly #environment: Environment
@@ -190,7 +193,9 @@ export class BatchGatherer {
     const count = builder.count
     if (count > 0) this.#append(batch, builder.build(), unit ?? unitOf(targets))
     builder.reset()
-    if (this.#builders.length < BUILDERS_KEPT_MAX) this.#builders.push(builder)
+    const isSmall = builder.capacityBytes <= SMALL_BUILDER_BYTES_MAX
+    const keptMax = isSmall ? SMALL_BUILDERS_KEPT_MAX : BUILDERS_KEPT_MAX
+    if (this.#builders.length < keptMax) this.#builders.push(builder)
   }
 
   #append(batch: OpenBatch, bytes: Uint8Array, unit: AtomicUnit | undefined): void {
