@@ -34,32 +34,38 @@ export interface DeadLetterParts {
   readonly log: EngineLog
 }
 
+/** `isRefused`: a queue that it was routed to is full and rejects it. */
+export type TransferDone = (error: BrokerError | undefined, isRefused: boolean) => void
+
 /** A message on its way from one queue to others, and everything that it waits for. */
 class Transfer {
   #waits = 1
   #error: BrokerError | undefined
-  readonly #done: (error: BrokerError | undefined) => void
-  /** Told by the publisher. A full queue that rejects loses it, as it does without confirms. */
+  #isRefused = false
+  readonly #done: TransferDone
+  /** Told by the publisher. */
   readonly reached: Reached = {
     batch: (batch) => {
       this.#waits++
       batch.waiters.push(this.#waiter)
     },
-    refused: () => undefined,
+    refused: () => {
+      this.#isRefused = true
+    },
   }
   readonly #waiter: StoredWaiter = {
     stored: () => this.settled(),
     refused: (error) => this.settled(error),
   }
 
-  constructor(done: (error: BrokerError | undefined) => void) {
+  constructor(done: TransferDone) {
     this.#done = done
   }
 
   settled(error?: BrokerError): void {
     this.#error ??= error
     this.#waits--
-    if (this.#waits === 0) this.#done(this.#error)
+    if (this.#waits === 0) this.#done(this.#error, this.#isRefused)
   }
 }
 
@@ -73,7 +79,10 @@ export class DeadLetters implements DeadLetterTaker {
   take(queue: Queue, entry: QueueEntry, reason: Reason): void {
     const message = this.#letter(queue, entry.message, reason)
     entry.verdict = undefined
-    this.transfer(queue, message, (error) => {
+    queue.moving.add(entry)
+    // A full queue that rejects loses it, as it does without confirms.
+    this.#send(queue, message, (error) => {
+      queue.moving.delete(entry)
       if (error?.retriable === true) return this.#again(queue, entry, reason)
       if (error !== undefined) this.#lost(queue, error)
       entry.lane.settle(entry)
@@ -83,29 +92,46 @@ export class DeadLetters implements DeadLetterTaker {
 
   /** One that never was in the queue, because the queue is full. */
   takeRefused(queue: Queue, message: QueuedMessage): void {
-    this.transfer(queue, this.#letter(queue, message, 'maxlen'), () => queue.counts.deadLettered++)
+    if (queue.settings.deadLetterExchange === undefined) return
+    this.#send(queue, this.#letter(queue, message, 'maxlen'), () => queue.counts.deadLettered++)
   }
 
-  /** Publishes it and tells when it is stored wherever it goes. Nowhere is an answer too. */
-  transfer(
+  /** Publishes it and tells when it is stored wherever it goes. Answers how many targets it has. */
+  transfer(queue: Queue, message: MessageFields, done: TransferDone): number {
+    return this.#publish(queue, message, new Transfer(done), undefined)
+  }
+
+  /** As dead letter: nowhere is an answer too, and one that goes round for ever ends here. */
+  #send(queue: Queue, message: MessageFields, done: TransferDone): void {
+    const { deadLetters } = message
+    const isWelcome = (target: Queue): boolean => !isCircle(target.name, deadLetters)
+    this.#publish(queue, message, new Transfer(done), isWelcome)
+  }
+
+  #publish(
     queue: Queue,
     message: MessageFields,
-    done: (error: BrokerError | undefined) => void,
-  ): void {
+    transfer: Transfer,
+    isWelcome: ((target: Queue) => boolean) | undefined,
+  ): number {
     const { routes, publisher } = this.#parts
-    const transfer = new Transfer(done)
-    const exchange = routes.find(queue.namespace, message.exchange)
-    if (exchange !== undefined) {
-      const { deadLetters } = message
-      const isWelcome = (target: Queue): boolean => !isCircle(target.name, deadLetters)
-      const { reached } = transfer
-      try {
-        publisher.publish(queue.namespace, exchange, this.publishable(message), reached, isWelcome)
-      } catch (error) {
-        return transfer.settled(error as BrokerError)
-      }
+    const { namespace } = queue
+    const exchange = routes.find(namespace, message.exchange)
+    let count = 0
+    try {
+      if (exchange !== undefined)
+        count = publisher.publish(
+          namespace,
+          exchange,
+          this.publishable(message),
+          transfer.reached,
+          isWelcome,
+        )
+      transfer.settled()
+    } catch (error) {
+      transfer.settled(error as BrokerError)
     }
-    transfer.settled()
+    return count
   }
 
   publishable(message: MessageFields): Publishable {

@@ -51,11 +51,10 @@ export class KeyOrder {
     this.#takenKeys.add(key)
   }
 
+  /** It is settled: the next of its key may go. */
   released(entry: QueueEntry): void {
-    const key = this.#taken.get(entry)
+    const key = this.#freeKeyOf(entry)
     if (key === undefined) return
-    this.#taken.delete(entry)
-    this.#takenKeys.delete(key)
     const line = this.#held.get(key)
     const next = line?.shift()
     if (line === undefined || next === undefined) return void this.#held.delete(key)
@@ -64,6 +63,18 @@ export class KeyOrder {
     this.#takenKeys.add(key)
     this.#taken.set(next, key)
     this.#free.push(next)
+  }
+
+  /** It came back: who waited behind it goes back to the lane too, or would overtake it. */
+  returned(entry: QueueEntry): QueueEntry[] {
+    const key = this.#freeKeyOf(entry)
+    const waiting: QueueEntry[] = []
+    const line = key === undefined ? undefined : this.#held.get(key)
+    if (key === undefined || line === undefined) return waiting
+    for (let next = line.shift(); next !== undefined; next = line.shift()) waiting.push(next)
+    this.#held.delete(key)
+    this.heldCount -= waiting.length
+    return waiting
   }
 
   /** Takes all that wait. */
@@ -79,5 +90,13 @@ export class KeyOrder {
     this.#free.length = 0
     this.heldCount = 0
     return entries
+  }
+
+  #freeKeyOf(entry: QueueEntry): string | undefined {
+    const key = this.#taken.get(entry)
+    if (key === undefined) return undefined
+    this.#taken.delete(entry)
+    this.#takenKeys.delete(key)
+    return key
   }
 }

@@ -17,6 +17,11 @@ export interface Lane {
   /** Messages that a consumer could have, and the bytes of their payloads. */
   readonly readyCount: number
   readonly readyBytes: number
+  /** Accepted and not visible yet. */
+  readonly pendingCount: number
+  readonly pendingBytes: number
+  /** Something is read or written that lets `head` or `mayDeliver` answer otherwise: it wakes the queue. */
+  readonly isBusy: boolean
   /** The next message, if it is there and in memory. What has to be read first wakes the queue. */
   head(): QueueEntry | undefined
   /** Whether what `head` gave may go to a consumer by now; if not, the queue is woken when it may. */

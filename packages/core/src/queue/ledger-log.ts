@@ -70,6 +70,8 @@ export class LedgerLog {
   #bytesSinceWhole = 0
   #wholeBytes = 0
   #isWholeDue = false
+  /** Something that was to be written was refused, and is not written anew yet. */
+  #isBehind = false
   #holds = 0
   #isClosed = false
   /** In the schedule's list. */
@@ -145,13 +147,13 @@ export class LedgerLog {
 
   /** Something changed that is not durable yet. */
   get isBusy(): boolean {
-    return this.#underWay > 0 || this.ledgers.some((ledger) => ledger.hasPending)
+    return this.#underWay > 0 || this.#isBehind || this.ledgers.some((ledger) => ledger.hasPending)
   }
 
   /** Resolves when all that has changed by now is durable. */
   flushed(): Promise<void> {
     this.flush()
-    if (this.#underWay === 0) return Promise.resolve()
+    if (this.#isClosed || (this.#underWay === 0 && !this.#isBehind)) return Promise.resolve()
     return new Promise((resolve) => this.#waiters.push(resolve))
   }
 
@@ -180,6 +182,7 @@ export class LedgerLog {
   }
 
   written(batch: StoredBatch, isWhole: boolean, hasCeiling: boolean): void {
+    if (isWhole) this.#isBehind = false
     this.#settleOne()
     if (isWhole && !this.#isClosed) this.#trim(batch.baseOffset)
     if (hasCeiling) this.#hooks.onCeiling()
@@ -188,8 +191,9 @@ export class LedgerLog {
   /** The disk was full: what was to be written is said again, with everything else. */
   refused(): void {
     this.#isWholeDue = true
+    this.#isBehind = true
     for (const ledger of this.ledgers) ledger.forgetWritten()
-    this.#settleOne()
+    this.#underWay--
     this.#schedule.changed(this)
   }
 
@@ -198,6 +202,8 @@ export class LedgerLog {
    * A ledger written whole behind it would take that back. So none is, between these two calls.
    */
   hold(): void {
+    // Made now, not in the middle of a unit.
+    this.#logToWrite()
     this.#holds++
   }
 
@@ -206,8 +212,10 @@ export class LedgerLog {
     if (this.#isWholeDue) this.#schedule.changed(this)
   }
 
+  /** The queue is gone: what was settled of it is of no interest any more. */
   close(): void {
     this.#isClosed = true
+    for (const resolve of this.#waiters.splice(0)) resolve()
   }
 
   get #isGrown(): boolean {
@@ -234,7 +242,7 @@ export class LedgerLog {
 
   #settleOne(): void {
     this.#underWay--
-    if (this.#underWay > 0) return
+    if (this.#underWay > 0 || this.#isBehind) return
     for (const resolve of this.#waiters.splice(0)) resolve()
   }
 

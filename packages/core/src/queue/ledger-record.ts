@@ -131,7 +131,8 @@ const applyRecord = (ledger: Ledger, kind: number, value: Uint8Array): void => {
   apply(ledger, value)
 }
 
-const numbersOf = (value: Uint8Array): number[] => {
+/** Throws ERR_INVALID_BATCH when there are fewer, or the last one is cut short. */
+const numbersOf = (value: Uint8Array, countMin: number): number[] => {
   const numbers: number[] = []
   let number = 0
   let factor = 1
@@ -144,6 +145,8 @@ const numbersOf = (value: Uint8Array): number[] => {
     number = 0
     factor = 1
   }
+  if (factor > 1 || numbers.length < countMin)
+    throw new BrokerError('ERR_INVALID_BATCH', ['a ledger record is cut short'])
   return numbers
 }
 
@@ -151,21 +154,23 @@ const appliers: Readonly<Record<number, (ledger: Ledger, value: Uint8Array) => v
   [SETTLED]: (ledger, value) =>
     decodeRuns(value, PREFIX_BYTES, value.length, (from, to) => ledger.restoreSettled(from, to)),
   [RETURNED]: (ledger, value) => {
-    const numbers = numbersOf(value)
+    const numbers = numbersOf(value, 0)
+    if (numbers.length % 2 !== 0)
+      throw new BrokerError('ERR_INVALID_BATCH', ['a ledger record is cut short'])
     for (let index = 0; index + 1 < numbers.length; index += 2)
       ledger.restoreCount(numbers[index]!, numbers[index + 1]!)
   },
   [CEILING]: (ledger, value) => {
-    const [ceiling = 0] = numbersOf(value)
+    const [ceiling = 0] = numbersOf(value, 1)
     ledger.restore({ ceiling, isWhole: false })
   },
   [WHOLE]: (ledger, value) => {
-    const [floor = 0, ceiling = 0, hasExpiry = 0] = numbersOf(value)
+    const [floor = 0, ceiling = 0, hasExpiry = 0] = numbersOf(value, 3)
     ledger.restore({ floor, ceiling, isWhole: true })
     ledger.hasExpiry ||= hasExpiry === 1
   },
   [EXPIRY]: (ledger) => {
     ledger.hasExpiry = true
   },
-  [REPLAY]: (ledger, value) => ledger.restoreReset(numbersOf(value)[0] ?? 0),
+  [REPLAY]: (ledger, value) => ledger.restoreReset(numbersOf(value, 1)[0] ?? 0),
 }

@@ -94,8 +94,7 @@ export class Ledger {
   settleRange(from: number, to: number): void {
     if (from >= to) return
     this.settled.addRange(from, to)
-    for (const key of [...this.#counts.keys()])
-      if (key >= from && key < to) this.#counts.delete(key)
+    this.#forgetCounts()
     this.#pendingRuns.push({ from, to })
     this.#hooks.changed()
   }
@@ -107,11 +106,12 @@ export class Ledger {
     this.#hooks.changed()
   }
 
+  /** Before the message is stored: after a restart somebody has to know that it may expire. */
   noteExpiry(): void {
     if (this.hasExpiry) return
     this.hasExpiry = true
     this.#isExpiryPending = true
-    this.#hooks.changed()
+    this.#hooks.urgent()
   }
 
   /** Deliveries are about to reach `offset`. True when they may go beyond it already. */
@@ -130,6 +130,24 @@ export class Ledger {
     this.#pendingSettled = []
     this.#pendingRuns = []
     this.#hooks.changed()
+  }
+
+  /** Deliveries wait until the ceiling that was asked for is durable. */
+  get isRaising(): boolean {
+    return this.#ceiling < this.#ceilingRequested
+  }
+
+  /**
+   * The log has nothing below `earliest` any more, and nothing from `next` on yet. The crash story of
+   * the latter: damage took the end of the log and left the ledger, and what is stored there from now
+   * on would count as settled.
+   */
+  fitTo(earliest: number, next: number): void {
+    const { settled } = this
+    const isBeyond = settled.countAbove > settled.countBetween(settled.floor, next)
+    if (settled.floor > next || isBeyond) this.reset(Math.min(settled.floor, next))
+    settled.raiseFloor(earliest)
+    this.#forgetCounts()
   }
 
   /** What has changed since the last call. The caller tells `written` when it is durable. */
@@ -190,6 +208,12 @@ export class Ledger {
 
   restoreCount(offset: number, count: number): void {
     if (!this.settled.has(offset)) this.#count(offset, count)
+  }
+
+  #forgetCounts(): void {
+    if (this.#counts.size === 0) return
+    for (const offset of [...this.#counts.keys()])
+      if (this.settled.has(offset)) this.#counts.delete(offset)
   }
 
   #count(offset: number, count: number): void {

@@ -1,5 +1,10 @@
 /** Exchanges, bindings and queues of one broker. The composition of everything in this directory. */
-import { BrokerError, type BatchCompression, type RecordHeader } from '@millrace/codec'
+import {
+  BrokerError,
+  isBrokerError,
+  type BatchCompression,
+  type RecordHeader,
+} from '@millrace/codec'
 import type {
   Binding,
   Delivery,
@@ -35,18 +40,21 @@ import { LocalMessagingSession, type MessagingAccess } from './messaging-session
 import { moveMessages } from './move-messages.ts'
 import { BatchGatherer } from './open-batch.ts'
 import { Publisher, type Routes } from './publisher.ts'
-import type { QueueEntry } from './queue-entry.ts'
 import { QueueRegistry } from './queue-registry.ts'
 import { QueueTrimmer } from './queue-trimmer.ts'
 import type { QueueParts } from './queue-parts.ts'
 import { Queue } from './queue.ts'
 import { totalsOf } from './queue-counts.ts'
+import { replayQueue } from './replay-queue.ts'
 import { ReadyBudget } from './ready-budget.ts'
 import { SteadyClock } from './steady-clock.ts'
-import { StoredLane } from './stored-lane.ts'
+import type { TopicTarget } from './topic-target.ts'
 import { TopicTargets } from './topic-targets.ts'
 import { Transactions } from './transactions.ts'
 import { Waiting } from './waiting-gets.ts'
+
+/** When what could not be removed is tried again. */
+const DROP_RETRY_MS = 5_000
 
 export interface MessagingParts {
   readonly environment: Environment
@@ -91,9 +99,7 @@ export class LocalMessaging implements Messaging {
     this.#gatherer = new BatchGatherer(environment, store, this.#ledgers)
     this.#headers = new MessageHeaders(parts.propertyFormats)
     this.#gets = new Waiting(timers)
-    this.#targets = new TopicTargets()
-    topics.forget = (topic) =>
-      this.exchanges.forgetTarget(topic.definition.namespace, this.#targets.of(topic))
+    this.#targets = new TopicTargets((target) => this.#forgetTopic(target))
     this.#trimmer = new QueueTrimmer(environment, store, this.#clock)
     this.#maker = this.#createMaker()
     this.queues = new QueueRegistry({
@@ -329,18 +335,8 @@ export class LocalMessaging implements Messaging {
   ): Promise<{ readonly messageCount: number }> {
     this.#checkOpen()
     const queue = this.queues.get(caller.namespace, request.queue, undefined)
-    let messageCount = 0
-    for (const lane of queue.lanes) {
-      if (!(lane instanceof StoredLane))
-        throw new BrokerError('ERR_UNSUPPORTED_FEATURE', ['a replay of a queue in memory'])
-      const found = await this.#parts.store.times.find(lane.log, request.sinceMs)
-      const offset = found?.offset ?? lane.log.highWatermark
-      if (offset < lane.ledger.floor)
-        messageCount += lane.replayFrom(offset, this.#inFlightOf(lane))
-    }
-    await queue.ledgerLog?.flushed()
-    queue.wake()
-    return { messageCount }
+    const parts = { store: this.#parts.store, sessions: () => this.#sessions }
+    return { messageCount: await replayQueue(queue, request.sinceMs, parts) }
   }
 
   headersOf(message: QueuedMessage): readonly RecordHeader[] {
@@ -371,6 +367,7 @@ export class LocalMessaging implements Messaging {
     this.#gatherer.sealAll()
     this.#ledgers.close()
     this.queues.close()
+    this.#gets.close()
   }
 
   #createMaker(): LaneMaker {
@@ -382,7 +379,7 @@ export class LocalMessaging implements Messaging {
       log,
       schedule: this.#schedule,
       deadLetters: { take: (queue, entry, reason) => this.#deadLetters.take(queue, entry, reason) },
-      unused: (queue) => this.#drop(queue),
+      unused: (queue) => this.#drop(queue, true),
       woken: (queue) => this.#gets.woken(queue),
       floorMoved: (queue) => this.#trimmer.check(queue),
     }
@@ -432,27 +429,38 @@ export class LocalMessaging implements Messaging {
     await Promise.all(waiting)
   }
 
-  #inFlightOf(lane: StoredLane): QueueEntry[] {
-    const entries: QueueEntry[] = []
-    for (const { inFlight } of this.#sessions)
-      for (let entry = inFlight.first; entry !== undefined; entry = entry.next)
-        if (entry.lane === lane) entries.push(entry)
-    return entries
-  }
-
   #dropOwned(owner: LocalOwner): void {
     for (const queue of [...this.queues.all()]) if (queue.owner === owner) this.#drop(queue)
   }
 
-  /** Nobody waits for it, and nobody is told. */
-  #drop(queue: Queue): void {
+  /** Nobody waits for it, and nobody is told. One that found a consumer again meanwhile stays. */
+  #drop(queue: Queue, isUnused = false): void {
     if (this.#isClosed) return
-    this.queues
-      .delete(queue, () => undefined)
-      .catch((error: unknown) => {
-        const fields = { queue: queue.name, error: describeError(error) }
-        this.#parts.environment.log.warn('a queue that nobody uses stays', fields)
-      })
+    const check = ({ name, consumers }: Queue): void => {
+      if (isUnused && consumers.size > 0) throw new BrokerError('ERR_QUEUE_IN_USE', [name])
+    }
+    this.queues.delete(queue, check).catch((error: unknown) => {
+      if (isBrokerError(error) && error.code === 'ERR_QUEUE_IN_USE') return
+      const fields = { queue: queue.name, error: describeError(error) }
+      const { log, timers } = this.#parts.environment
+      log.warn('a queue that nobody uses stays for now', fields)
+      if (isBrokerError(error) && error.retriable)
+        timers.after(DROP_RETRY_MS, () => this.#drop(queue, isUnused))
+    })
+  }
+
+  #forgetTopic(target: TopicTarget): void {
+    const { metadata, environment } = this.#parts
+    const { namespace } = target.topic.definition
+    const forgotten = metadata.change(async (commit) => {
+      const { changes, apply } = this.exchanges.forgetTarget(namespace, target)
+      if (changes.size > 0) await commit(changes)
+      apply()
+    })
+    forgotten.catch((error: unknown) => {
+      const fields = { topic: target.name, error: describeError(error) }
+      environment.log.warn('bindings of a deleted topic stay', fields)
+    })
   }
 
   /** Only where some queue asks for it: an idle broker has no timers. */

@@ -20,6 +20,9 @@ export class MemoryLane implements Lane {
   #nextPosition = 0
   readyCount = 0
   readyBytes = 0
+  readonly pendingCount = 0
+  readonly pendingBytes = 0
+  readonly isBusy = false
 
   constructor(budget: MemoryBudget, place: { home: Queue; index: number; stride: number }) {
     this.#budget = budget

@@ -18,7 +18,6 @@ import {
   utf8Decode,
   utf8Encode,
   utf8Length,
-  varintSize,
   type RecordBatchBuilder,
   type RecordCursor,
 } from '@millrace/codec'
@@ -34,12 +33,7 @@ const HAS_DEAD_LETTERS = 8
 const FIXED_BYTES = 12
 const SHORT_MAX = 255
 const EXTRA_KEYS_MAX = 65_535
-
-/** All that stands behind the payload in a record: one header with an envelope of so many bytes. */
-export const envelopeHeaderBytes = (envelopeBytes: number): number =>
-  1 + varintSize(ENVELOPE_HEADER.length) + ENVELOPE_HEADER.length + nullableBytes(envelopeBytes)
-
-const nullableBytes = (length: number): number => varintSize(length) + length
+const MESSAGE_ID_BYTES_MAX = 65_535
 
 const noProperties = new Uint8Array(0)
 
@@ -51,6 +45,27 @@ export type MessageFields = Omit<QueuedMessage, 'timestampMs' | 'deadLetters'> &
 const tooLong = (what: string, max: number): BrokerError =>
   new BrokerError('ERR_INVALID_ARGUMENT', [what, `it is longer than ${max} bytes`])
 
+const checkShort = (text: string, what: string): void => {
+  // No text is longer in UTF-8 than three bytes for each of its units.
+  if (text.length * 3 > SHORT_MAX && utf8Length(text) > SHORT_MAX) throw tooLong(what, SHORT_MAX)
+}
+
+/** Whether it can be written down at all. Throws ERR_INVALID_ARGUMENT, ERR_LIMIT_EXCEEDED. */
+export const checkFields = (message: MessageFields): void => {
+  const { messageId, extraRoutingKeys, ttlMs } = message
+  checkShort(message.exchange, 'exchange')
+  checkShort(message.routingKey, 'routingKey')
+  if (!Number.isSafeInteger(ttlMs))
+    throw new BrokerError('ERR_INVALID_ARGUMENT', ['ttlMs', 'it is no whole number'])
+  if (messageId !== undefined && messageId.length * 3 > MESSAGE_ID_BYTES_MAX)
+    if (utf8Length(messageId) > MESSAGE_ID_BYTES_MAX)
+      throw tooLong('messageId', MESSAGE_ID_BYTES_MAX)
+  if (extraRoutingKeys === undefined) return
+  if (extraRoutingKeys.length > EXTRA_KEYS_MAX)
+    throw new BrokerError('ERR_LIMIT_EXCEEDED', [EXTRA_KEYS_MAX, 'routing keys'])
+  for (const key of extraRoutingKeys) checkShort(key, 'routingKey')
+}
+
 /** Bytes that grow as needed and are used again for each message. */
 export class EnvelopeWriter {
   #bytes = new Uint8Array(1_024)
@@ -59,15 +74,10 @@ export class EnvelopeWriter {
   readonly #header = { key: ENVELOPE_HEADER, value: this.#bytes as Uint8Array }
   readonly #headers = [this.#header]
 
-  /**
-   * Adds the message as the builder's next record. Answers how long its envelope is. Throws
-   * ERR_INVALID_ARGUMENT.
-   */
-  append(builder: RecordBatchBuilder, message: MessageFields, timestampMs: number): number {
-    const envelope = this.write(message)
-    this.#header.value = envelope
+  /** Adds the message as the builder's next record. Throws ERR_INVALID_ARGUMENT. */
+  append(builder: RecordBatchBuilder, message: MessageFields, timestampMs: number): void {
+    this.#header.value = this.write(message)
     builder.appendFields(timestampMs, message.key ?? null, message.payload, this.#headers)
-    return envelope.length
   }
 
   /** The envelope, in bytes that the next call writes over. */
@@ -122,7 +132,7 @@ export class EnvelopeWriter {
 
   #messageId(text: string): void {
     const length = utf8Length(text)
-    if (length > 0xffff) throw tooLong('messageId', 0xffff)
+    if (length > MESSAGE_ID_BYTES_MAX) throw tooLong('messageId', MESSAGE_ID_BYTES_MAX)
     this.#reserve(2 + length)
     this.#view.setUint16(this.#at, length)
     this.#bytes.set(utf8Encode(text), this.#at + 2)

@@ -108,7 +108,7 @@ export class LocalMessagingSession implements MessagingSession {
   consume(request: ConsumeRequest, sink: ConsumerSink): Consumer {
     this.#checkOpen()
     const queue = this.#queueFor(request.queue, request.owner)
-    const consumer = queue.consume(
+    return queue.consume(
       {
         isAutoSettled: request.isAutoSettled,
         isExclusive: request.isExclusive,
@@ -116,12 +116,10 @@ export class LocalMessagingSession implements MessagingSession {
         inFlightCountMax: request.inFlightCountMax,
         pool: request.pool instanceof SharedCredit ? request.pool : undefined,
         inFlight: this.#inFlight,
-        session: this,
+        siblings: this.#consumers,
       },
       sink,
     )
-    this.#consumers.add(consumer)
-    return consumer
   }
 
   async get(request: {
@@ -133,19 +131,12 @@ export class LocalMessagingSession implements MessagingSession {
     const queue = this.#queueFor(request.queue, request.owner)
     const entry = queue.takeOne() ?? (await this.#awaitOne(queue))
     if (entry === undefined) return undefined
-    queue.counts.delivered++
-    if (entry.isRedelivered) queue.counts.redelivered++
     const { readyCount } = queue
     if (request.isAutoSettled) {
       const { content } = entry
       queue.settle(entry, 'ack')
       entry.content = content
     } else {
-      // Nobody settles for a session that ended while this was read.
-      if (this.#isClosed) {
-        queue.settle(entry, 'requeue')
-        return undefined
-      }
       entry.deliveredAt = this.#parts.environment.clock.monotonic()
       this.#inFlight.push(entry)
     }
@@ -174,10 +165,17 @@ export class LocalMessagingSession implements MessagingSession {
     const settled: Settlement[] = []
     for (const { deliveries, outcome } of settlements)
       for (const delivery of deliveries) settled.push({ entry: this.#mine(delivery), outcome })
-    await transactions.commit(prepared, settled, () => {
-      for (const { entry, outcome } of settled)
-        if (this.#inFlight.has(entry)) this.#settleOne(entry, outcome)
-    })
+    if (new Set(settled.map(({ entry }) => entry)).size < settled.length)
+      throw new BrokerError('ERR_INVALID_ARGUMENT', ['settlements', 'a delivery is named twice'])
+    const apply = (): void => {
+      for (const { entry, outcome } of settled) this.#settleOne(entry, outcome)
+    }
+    try {
+      await transactions.commit(prepared, settled, apply)
+    } finally {
+      // Nobody else settles what was locked when the session ended.
+      if (this.#isClosed) this.#returnAll()
+    }
     return prepared.map(({ targets }) => targets.length)
   }
 
@@ -191,13 +189,7 @@ export class LocalMessagingSession implements MessagingSession {
     this.#isClosed = true
     this.#confirms.close()
     for (const consumer of this.#consumers) consumer.cancel()
-    let entry = this.#inFlight.first
-    while (entry !== undefined) {
-      const { next } = entry
-      // What a transaction has locked is settled by its outcome, or returned then.
-      if (entry.state !== 'locked') this.#settleOne(entry, 'requeue')
-      entry = next
-    }
+    this.#returnAll()
     this.#parts.closed(this)
   }
 
@@ -209,11 +201,23 @@ export class LocalMessagingSession implements MessagingSession {
 
   /** The oldest delivery that was not settled in the time that its queue gives. */
   checkTimeouts(nowMs: number): void {
-    const entry = this.#inFlight.first
-    if (entry === undefined) return
-    const limitMs = entry.lane.home.settings.deliveryTimeoutMs
-    if (limitMs === undefined || nowMs - entry.deliveredAt < limitMs) return
-    this.#options.onFailure?.(new BrokerError('ERR_DELIVERY_TIMEOUT', [entry.queue, limitMs]))
+    for (let entry = this.#inFlight.first; entry !== undefined; entry = entry.next) {
+      const limitMs = entry.lane.home.settings.deliveryTimeoutMs
+      if (limitMs === undefined || nowMs - entry.deliveredAt < limitMs) continue
+      if (entry.state !== 'in-flight') continue
+      this.#options.onFailure?.(new BrokerError('ERR_DELIVERY_TIMEOUT', [entry.queue, limitMs]))
+      return
+    }
+  }
+
+  #returnAll(): void {
+    let entry = this.#inFlight.first
+    while (entry !== undefined) {
+      const { next } = entry
+      // What a transaction has locked is settled by its outcome, or returned then.
+      if (entry.state !== 'locked') this.#settleOne(entry, 'requeue')
+      entry = next
+    }
   }
 
   #settleOne(entry: QueueEntry, outcome: Outcome): void {
@@ -222,14 +226,17 @@ export class LocalMessagingSession implements MessagingSession {
   }
 
   #mine(delivery: Delivery): QueueEntry {
-    if (delivery instanceof QueueEntry && this.#inFlight.has(delivery)) return delivery
+    const isMine = delivery instanceof QueueEntry && this.#inFlight.has(delivery)
+    if (isMine && delivery.state === 'in-flight') return delivery
     throw new BrokerError('ERR_UNKNOWN_DELIVERY', [delivery.offset])
   }
 
   /** The lane has to read first: it wakes the queue, and then there is one, or there is none. */
   async #awaitOne(queue: Queue): Promise<QueueEntry | undefined> {
-    while (queue.readyCount > 0 && !queue.isDeleted) {
+    while (queue.isBusy) {
       await this.#parts.gets.nextWake(queue)
+      // Nobody would settle it for a session that ended meanwhile.
+      if (this.#isClosed) return undefined
       const entry = queue.takeOne()
       if (entry !== undefined) return entry
     }

@@ -1,5 +1,4 @@
 /** Moves ready messages of a queue to an exchange: stored there first, then settled here. */
-import type { BrokerError } from '@millrace/codec'
 import type { DeadLetters } from './dead-letters.ts'
 import type { QueueEntry } from './queue-entry.ts'
 import type { Queue } from './queue.ts'
@@ -35,15 +34,16 @@ export const moveMessages = async (
 
 const takeSome = async (queue: Queue, count: number, gets: Waiting): Promise<QueueEntry[]> => {
   const entries: QueueEntry[] = []
-  while (entries.length < count && !queue.isDeleted) {
-    const entry = queue.takeOne()
+  while (entries.length < count) {
+    const entry = queue.isDeleted ? undefined : queue.takeOne()
     if (entry !== undefined) entries.push(entry)
-    else if (entries.length > 0 || queue.readyCount === 0) break
+    else if (entries.length > 0 || !queue.isBusy) break
     else await gets.nextWake(queue)
   }
   return entries
 }
 
+/** What reaches nobody, or a queue that is full, stays where it was. */
 const moveOne = (
   queue: Queue,
   entry: QueueEntry,
@@ -57,8 +57,20 @@ const moveOne = (
       routingKey: request.routingKey ?? entry.message.routingKey,
       extraRoutingKeys: undefined,
     }
-    deadLetters.transfer(queue, message, (error: BrokerError | undefined) => {
-      queue.settle(entry, error === undefined ? 'ack' : 'requeue')
-      resolve(error === undefined ? 1 : 0)
+    const told: { isStored?: boolean; count?: number } = {}
+    const settle = (): void => {
+      const { isStored, count } = told
+      if (isStored === undefined || count === undefined) return
+      const isMoved = isStored && count > 0
+      queue.moving.delete(entry)
+      if (isMoved) queue.settle(entry, 'ack')
+      else queue.giveBack(entry)
+      resolve(isMoved ? 1 : 0)
+    }
+    queue.moving.add(entry)
+    told.count = deadLetters.transfer(queue, message, (error, isRefused) => {
+      told.isStored = error === undefined && !isRefused
+      settle()
     })
+    settle()
   })

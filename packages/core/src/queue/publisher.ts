@@ -2,8 +2,8 @@
  * From a message to everything it reaches: routed, held against the limits of the queues, and stored
  * wherever it goes, in one batch for all logs together.
  *
- * The hot path of publishing: no closure, no array and no Promise for a message. Its bytes are copied
- * once for all queues in memory, and once for all logs.
+ * The hot path of publishing: no closure, no array and no Promise for a message. A message whose
+ * queues hand it over from memory is copied once, whatever their number.
  */
 import { BrokerError } from '@millrace/codec'
 import type { MessageSource, QueuedMessage } from '../engine/messaging.ts'
@@ -11,8 +11,9 @@ import type { Exchange } from '../routing/exchange.ts'
 import type { RoutedMessage, RouteTarget } from '../routing/route-target.ts'
 import { MESSAGE_BYTES_MAX } from './limits.ts'
 import { MemoryLane } from './memory-lane.ts'
-import type { MessageFields } from './message-record.ts'
+import { checkFields, type MessageFields } from './message-record.ts'
 import type { BatchGatherer, BatchTarget, OpenBatch } from './open-batch.ts'
+import { wouldRefuse } from './queue-description.ts'
 import { Queue } from './queue.ts'
 import type { SteadyClock } from './steady-clock.ts'
 import { StoredLane } from './stored-lane.ts'
@@ -74,6 +75,8 @@ export class Publisher {
   #kept: QueuedMessage | undefined
   #isWanted = false
   #rejecting: Queue[] | undefined
+  /** Queues that remember its message id. */
+  #deduplicating: Queue[] | undefined
   readonly #collect = (target: RouteTarget): void => void this.#targets.push(target)
   /** Refused by a queue that wants those in its dead letters. */
   onRejected: (queue: Queue, message: QueuedMessage) => void = () => undefined
@@ -92,11 +95,14 @@ export class Publisher {
     reached: Reached | undefined,
     isWelcome: ((queue: Queue) => boolean) | undefined = undefined,
   ): number {
-    checkSize(message)
+    checkMessage(message)
     const targets = this.#targets
     targets.length = 0
     const count = this.#routes.route(namespace, exchange, message, this.#collect)
     if (count === 0) return 0
+    // Before anything is done: what throws has done nothing.
+    for (const target of targets) if (target instanceof TopicTarget) target.checkFits(message)
+    this.#deduplicating = undefined
     this.#lanes.length = 0
     this.#kept = undefined
     this.#isWanted = false
@@ -115,7 +121,7 @@ export class Publisher {
 
   /** Where a message of a transaction would go; nothing is done yet. */
   prepare(namespace: string, exchange: Exchange, message: MessageSource): PreparedMessage {
-    checkSize(message)
+    checkMessage(message)
     const targets: RouteTarget[] = []
     this.#routes.route(namespace, exchange, message, (target) => void targets.push(target))
     return { message, targets }
@@ -128,10 +134,14 @@ export class Publisher {
     reached: Reached | undefined,
   ): void {
     if (queue.isDeleted) return
-    if (!this.#isTaken(queue, message, reached)) {
+    if (wouldRefuse(queue, message.payload.length)) {
+      reached?.refused(queue)
       if (queue.settings.overflow === 'reject-dead-letter') (this.#rejecting ??= []).push(queue)
       return
     }
+    if (this.#isRepeat(queue, message, reached)) return
+    queue.counts.published++
+    if (message.ttlMs >= 0) noteExpiry(queue, message.priority)
     const lane = queue.laneFor(message.priority)
     if (lane instanceof StoredLane) {
       this.#lanes.push(lane)
@@ -143,24 +153,25 @@ export class Publisher {
   }
 
   #store(message: Publishable, timestampMs: number, reached: Reached | undefined): void {
-    const batch = this.#gatherer.add(this.#lanes, message, this.#isWanted, timestampMs)
+    const kept = this.#isWanted ? (this.#kept ??= keepMessage(message, timestampMs)) : undefined
+    const batch = this.#gatherer.add(this.#lanes, message, kept, timestampMs)
     if (reached !== undefined) reached.batch(batch)
+    const { messageId } = message
+    if (this.#deduplicating === undefined || messageId === undefined) return
+    for (const queue of this.#deduplicating) queue.dedup.stores(messageId, batch)
   }
 
-  #isTaken(queue: Queue, message: Publishable, reached: Reached | undefined): boolean {
-    const { settings, counts } = queue
-    const { messageId, ttlMs } = message
-    if (queue.refuses(message.payload.length, pendingOf(queue))) {
-      reached?.refused(queue)
-      return false
+  #isRepeat(queue: Queue, message: Publishable, reached: Reached | undefined): boolean {
+    const { messageId } = message
+    const { dedupWindowMs } = queue.settings
+    if (messageId === undefined || dedupWindowMs === undefined) return false
+    if (queue.dedup.isRepeat(messageId, this.#clock.monotonic(), dedupWindowMs)) {
+      const original = queue.dedup.batchOf(messageId)
+      if (original !== undefined) reached?.batch(original)
+      return true
     }
-    if (messageId !== undefined && settings.dedupWindowMs !== undefined) {
-      const nowMs = this.#clock.monotonic()
-      if (queue.dedup.isRepeat(messageId, nowMs, settings.dedupWindowMs)) return false
-    }
-    counts.published++
-    if (ttlMs >= 0) noteExpiry(queue, message.priority)
-    return true
+    if (queue.isDurable) (this.#deduplicating ??= []).push(queue)
+    return false
   }
 
   #toTopic(
@@ -171,7 +182,7 @@ export class Publisher {
   ): void {
     if (target.topic.isDeleted) return
     const key = recordKeyOf(message)
-    const port = target.portFor(message, key)
+    const port = target.portFor(key)
     const batch = this.#gatherer.addRecord(port, (builder) =>
       fillRecord(builder, message, key, timestampMs),
     )
@@ -190,18 +201,10 @@ export const noteExpiry = (queue: Queue, priority: number): void => {
   else queue.counts.hasExpiry = true
 }
 
-/** Accepted for a queue and not visible yet. */
-export const pendingOf = (queue: Queue): number => {
-  let count = 0
-  for (const lane of queue.lanes)
-    if (lane instanceof StoredLane)
-      count += lane.pendingCount + (lane.openBatch?.builder.count ?? 0)
-  return count
-}
-
-export const checkSize = ({ payload, properties }: MessageSource): void => {
-  if (payload.length + properties.length > MESSAGE_BYTES_MAX)
+const checkMessage = (message: MessageSource): void => {
+  if (message.payload.length + message.properties.length > MESSAGE_BYTES_MAX)
     throw new BrokerError('ERR_LIMIT_EXCEEDED', [MESSAGE_BYTES_MAX, 'bytes of a message'])
+  checkFields(message)
 }
 
 export const isQueue = (target: RouteTarget): target is Queue => target instanceof Queue

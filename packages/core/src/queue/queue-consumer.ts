@@ -65,8 +65,8 @@ export interface ConsumerOptions {
   readonly pool: SharedCredit | undefined
   /** Its session's deliveries in flight. */
   readonly inFlight: EntryList
-  /** The session itself, for who asks whose consumer it is. */
-  readonly session: object
+  /** Its session's consumers that are not cancelled and have not ended. */
+  readonly siblings: Set<QueueConsumer>
 }
 
 export class QueueConsumer implements Consumer, EntryHolder {
@@ -86,6 +86,7 @@ export class QueueConsumer implements Consumer, EntryHolder {
     this.#hooks = hooks
     this.#inFlightCountMax = options.inFlightCountMax
     options.pool?.join(this)
+    options.siblings.add(this)
   }
 
   get canTake(): boolean {
@@ -140,17 +141,21 @@ export class QueueConsumer implements Consumer, EntryHolder {
 
   cancel(): void {
     if (this.isCancelled) return
-    this.isCancelled = true
-    this.options.pool?.leave(this)
+    this.#leave()
     this.#hooks.cancelled(this)
   }
 
   /** The queue is gone, or it has to give way. */
   end(error: BrokerError): void {
     if (this.isCancelled) return
+    this.#leave()
+    this.#sink.end(error)
+  }
+
+  #leave(): void {
     this.isCancelled = true
     this.options.pool?.leave(this)
-    this.#sink.end(error)
+    this.options.siblings.delete(this)
   }
 
   /** A sink that throws has a bug: it is ended, and the queue goes on. */

@@ -112,6 +112,8 @@ export class QueueRegistry {
 
   declare(request: DeclareRequest): Promise<Queue> {
     checkRoutingName(request.name)
+    if (request.isExclusive && request.owner === undefined)
+      throw new BrokerError('ERR_INVALID_ARGUMENT', ['owner', 'an exclusive queue has one'])
     const settings = applyQueueSettings(defaultQueueSettings, request.settings)
     return this.#parts.metadata.change(async (commit) => {
       const { namespace, name } = request

@@ -46,7 +46,11 @@ export class QueueTrimmer {
     this.#busy.add(log)
     try {
       const offset = await this.#releasable(log, ledger.floor, queue.settings.retentionMs)
-      if (offset > log.earliestOffset) await this.#store.trimmer.trim(log, offset)
+      const isTrimming = offset > log.earliestOffset
+      if (isTrimming) await this.#store.trimmer.trim(log, offset)
+      this.#busy.delete(log)
+      // What was settled meanwhile asked in vain.
+      if (isTrimming) this.check(queue)
     } catch (error) {
       const fields = { queue: queue.name, error: describeError(error) }
       this.#environment.log.warn('a queue keeps settled messages', fields)

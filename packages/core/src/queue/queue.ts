@@ -18,12 +18,12 @@ import type {
   QueueDescription,
   QueueSettings,
 } from '../engine/messaging.ts'
-import type { TimerHandle } from '../environment/environment.ts'
 import { ConsumerLine } from './consumer-line.ts'
 import { DedupWindow } from './dedup-window.ts'
 import type { Dispatchable } from './dispatch-schedule.ts'
 import { KeyOrder } from './key-order.ts'
 import type { Lane, LaneHooks } from './lane.ts'
+import { LaneOrder } from './lane-order.ts'
 import type { LedgerLog } from './ledger-log.ts'
 import { CONSUMERS_PER_QUEUE_MAX, DISPATCH_MESSAGES_MAX } from './limits.ts'
 import { type ConsumerOptions, QueueConsumer } from './queue-consumer.ts'
@@ -31,9 +31,13 @@ import { QueueCounts } from './queue-counts.ts'
 import type { QueueDefinition } from './queue-definition.ts'
 import type { QueueEntry } from './queue-entry.ts'
 import type { QueueParts } from './queue-parts.ts'
+import { expiresAt, lifeOf } from './message-life.ts'
+import { describeQueue } from './queue-description.ts'
+import { UnusedTimer, type UnusedHooks } from './unused-timer.ts'
+import { WakeTimer } from './wake-timer.ts'
 import type { Topic } from '../topic/topic.ts'
 
-export class Queue implements Dispatchable, LaneHooks {
+export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
   readonly kind = 'queue'
   /** The router's mark. */
   visitedBy = 0
@@ -46,6 +50,7 @@ export class Queue implements Dispatchable, LaneHooks {
   readonly owner: object | undefined
   isScheduled = false
   isDeleted = false
+  #moving: Set<QueueEntry> | undefined
   lanes: readonly Lane[] = []
   /** It is this topic, and holds nothing itself. */
   stream: Topic | undefined
@@ -55,11 +60,9 @@ export class Queue implements Dispatchable, LaneHooks {
   #keys: KeyOrder | undefined
   #inFlightCount = 0
   #active: QueueConsumer | undefined
-  #laneAt = 0
-  #expiryTimer: TimerHandle | undefined
-  #expiryAtMs = Infinity
-  #unusedTimer: TimerHandle | undefined
-  #usedAtMs: number
+  readonly #order = new LaneOrder()
+  readonly #expiry: WakeTimer
+  readonly #unused: UnusedTimer
   readonly #mayTake = (consumer: QueueConsumer): boolean =>
     !this.settings.isSingleActiveConsumer || consumer === this.#active
 
@@ -67,7 +70,8 @@ export class Queue implements Dispatchable, LaneHooks {
     this.definition = definition
     this.owner = owner
     this.#parts = parts
-    this.#usedAtMs = parts.clock.monotonic()
+    this.#expiry = new WakeTimer(parts.timers, () => this.wake())
+    this.#unused = new UnusedTimer(parts.timers, parts.clock, this)
   }
 
   get name(): string {
@@ -84,6 +88,19 @@ export class Queue implements Dispatchable, LaneHooks {
 
   get isDurable(): boolean {
     return this.definition.settings.isDurable && this.owner === undefined
+  }
+
+  get expiresMs(): number | undefined {
+    return this.definition.settings.expiresMs
+  }
+
+  get isConsumed(): boolean {
+    return this.consumers.size > 0
+  }
+
+  /** Nobody uses it any more. */
+  unused(): void {
+    if (!this.isDeleted) this.#parts.unused(this)
   }
 
   get readyCount(): number {
@@ -105,26 +122,23 @@ export class Queue implements Dispatchable, LaneHooks {
     return this.#inFlightCount - this.#heldCount
   }
 
+  /** Taken by the broker itself: on their way to another queue. */
+  get moving(): Set<QueueEntry> {
+    return (this.#moving ??= new Set())
+  }
+
   get dedup(): DedupWindow {
     return (this.#dedup ??= new DedupWindow())
   }
 
   /** After its lanes are there. */
   start(): void {
-    this.#armUnused()
+    this.#unused.arm()
     if (this.readyCount > 0) this.wake()
   }
 
   laneFor(priority: number): Lane {
     return this.lanes[Math.min(priority, this.lanes.length - 1)]!
-  }
-
-  /** Why a message of so many bytes is not taken, by the limits. */
-  refuses(bytes: number, pendingCount: number): boolean {
-    const { lengthMax, bytesMax, overflow } = this.settings
-    if (overflow === 'drop-head') return false
-    if (lengthMax !== undefined && this.readyCount + pendingCount >= lengthMax) return true
-    return bytesMax !== undefined && this.readyBytes + bytes > bytesMax
   }
 
   wake(): void {
@@ -177,8 +191,16 @@ export class Queue implements Dispatchable, LaneHooks {
       const entry = this.#head()
       if (entry === undefined) return undefined
       if (this.#isDue(entry)) this.#discard(entry)
-      else return entry.lane.mayDeliver(entry) ? this.#taken(entry) : undefined
+      else if (!entry.lane.mayDeliver(entry)) return undefined
+      else if (!this.#isKeyTaken(entry)) return this.#delivered(entry)
     }
+  }
+
+  /** Something is under way after which there may be one to take. */
+  get isBusy(): boolean {
+    if (this.isDeleted || this.#keys?.isFull === true) return false
+    for (const lane of this.lanes) if (lane.isBusy && lane.readyCount > 0) return true
+    return false
   }
 
   /** What has an outcome. */
@@ -196,18 +218,29 @@ export class Queue implements Dispatchable, LaneHooks {
 
   /** `isCounted`: it was delivered and failed; an end of its session counts too. */
   putBack(entry: QueueEntry, isCounted: boolean): void {
+    // There is no place any more.
+    if (this.isDeleted) return entry.lane.settle(entry)
     const { deliveryLimit } = this.settings
     if (isCounted && deliveryLimit !== undefined && entry.deliveryCount >= deliveryLimit) {
       entry.deliveryCount++
       return this.condemn(entry, 'delivery-limit')
     }
     entry.lane.putBack(entry, isCounted)
+    for (const waiting of this.#keys?.returned(entry) ?? []) this.#unhold(waiting)
     this.wake()
+  }
+
+  /** Taken by the broker itself, and not used: back to its place, as if nothing had been. */
+  giveBack(entry: QueueEntry): void {
+    const { isRedelivered } = entry
+    this.putBack(entry, false)
+    entry.isRedelivered = isRedelivered
+    this.#released(entry)
   }
 
   /** Dead-lettered, now or as soon as its content is read; dropped when there is nowhere to go. */
   condemn(entry: QueueEntry, reason: DeadLetterEntry['reason']): void {
-    if (this.settings.deadLetterExchange === undefined) {
+    if (this.settings.deadLetterExchange === undefined || this.isDeleted) {
       entry.lane.settle(entry)
       if (reason === 'rejected') this.counts.settled++
       else this.counts.dropped++
@@ -224,10 +257,15 @@ export class Queue implements Dispatchable, LaneHooks {
     if (this.isDeleted) return false
     let left = DISPATCH_MESSAGES_MAX
     while (left > 0 && this.#dropOne()) left--
-    const nowMs = this.#parts.clock.monotonic()
-    while (left > 0 && this.#handOne(nowMs)) left--
+    while (left > 0 && this.#expireOne()) left--
+    while (left > 0 && this.#handOne()) left--
     this.#armExpiry()
     return left === 0
+  }
+
+  /** What waits aside for its key goes back to its lane. */
+  unholdAll(): void {
+    for (const entry of this.#keys?.drain() ?? []) this.#unhold(entry)
   }
 
   purge(): number {
@@ -243,8 +281,8 @@ export class Queue implements Dispatchable, LaneHooks {
   /** It is gone: whoever consumes is told. */
   end(error: BrokerError): void {
     this.isDeleted = true
-    this.#expiryTimer?.cancel()
-    this.#unusedTimer?.cancel()
+    this.#expiry.cancel()
+    this.#unused.cancel()
     for (const consumer of [...this.consumers]) consumer.end(error)
     this.consumers.clear()
     for (const lane of this.lanes) lane.close()
@@ -261,36 +299,27 @@ export class Queue implements Dispatchable, LaneHooks {
 
   close(): void {
     this.isDeleted = true
-    this.#expiryTimer?.cancel()
-    this.#unusedTimer?.cancel()
+    this.#expiry.cancel()
+    this.#unused.cancel()
   }
 
   /** A declaration, a get, a consumer: it is not unused. */
   used(): void {
-    this.#usedAtMs = this.#parts.clock.monotonic()
+    this.#unused.used()
   }
 
   changeSettings(definition: QueueDefinition): void {
     this.definition = definition
-    this.#unusedTimer?.cancel()
-    this.#unusedTimer = undefined
-    this.#armUnused()
+    this.#unused.arm()
+    if (!definition.settings.isKeyOrdered) this.unholdAll()
     this.#choose()
+    // Who had to stand aside until now may be served.
+    for (const consumer of this.consumers) consumer.creditChanged()
     this.wake()
   }
 
   describe(): QueueDescription {
-    return {
-      namespace: this.namespace,
-      queue: this.name,
-      settings: this.settings,
-      isExclusive: this.owner !== undefined,
-      readyCount: this.readyCount,
-      readyBytes: this.readyBytes,
-      inFlightCount: this.inFlightCount,
-      consumerCount: this.consumers.size,
-      counters: { ...this.counts },
-    }
+    return describeQueue(this)
   }
 
   get #keyOrder(): KeyOrder {
@@ -317,12 +346,33 @@ export class Queue implements Dispatchable, LaneHooks {
     const entry = this.#head()
     if (entry === undefined) return false
     this.#taken(entry)
-    this.#inFlightCount--
     this.condemn(entry, entry.verdict ?? 'maxlen')
+    this.#released(entry)
     return true
   }
 
-  #handOne(nowMs: number): boolean {
+  /** The first of each priority: one behind it does not wait for what is above. */
+  #expireOne(): boolean {
+    if (this.lanes.length === 1 || !this.#mayExpire) return false
+    for (const lane of this.lanes) {
+      if (lane.readyCount === 0) continue
+      const entry = lane.head()
+      if (entry === undefined || !this.#mayExpireUndelivered(entry)) continue
+      this.#discard(entry)
+      return true
+    }
+    return false
+  }
+
+  /** It waited aside, and waits in its lane again. */
+  #unhold(entry: QueueEntry): void {
+    const { isRedelivered } = entry
+    this.#inFlightCount--
+    entry.lane.putBack(entry, false)
+    entry.isRedelivered = isRedelivered
+  }
+
+  #handOne(): boolean {
     const entry = this.#head()
     if (entry === undefined) return false
     const consumer = this.#mayExpireUndelivered(entry) ? undefined : this.#line.next(this.#mayTake)
@@ -336,18 +386,26 @@ export class Queue implements Dispatchable, LaneHooks {
       this.#line.add(consumer)
       return !isHeldBack && this.#keys?.isFull !== true
     }
-    this.#taken(entry)
-    this.counts.delivered++
-    if (entry.isRedelivered) this.counts.redelivered++
-    if (this.settings.isKeyOrdered) this.#keyOrder.took(entry)
-    consumer.deliver(entry, nowMs)
+    this.#delivered(entry)
+    consumer.deliver(entry, this.#parts.clock.monotonic())
     if (consumer.canTake) this.#line.add(consumer)
     return true
   }
 
+  #delivered(entry: QueueEntry): QueueEntry {
+    this.#taken(entry)
+    this.counts.delivered++
+    if (entry.isRedelivered) this.counts.redelivered++
+    if (this.settings.isKeyOrdered) this.#keyOrder.took(entry)
+    return entry
+  }
+
   /** With a time to live of nothing it may still go to somebody who can take it at once. */
   #mayExpireUndelivered(entry: QueueEntry): boolean {
-    return this.#isDue(entry) && (entry.verdict !== undefined || this.#lifeOf(entry) !== 0)
+    return (
+      this.#isDue(entry) &&
+      (entry.verdict !== undefined || lifeOf(entry.message, this.settings) !== 0)
+    )
   }
 
   #isKeyTaken(entry: QueueEntry): boolean {
@@ -362,19 +420,7 @@ export class Queue implements Dispatchable, LaneHooks {
     const free = this.#keys?.nextFree()
     if (free !== undefined) return free
     if (this.#keys?.isFull === true) return undefined
-    const { lanes } = this
-    const count = lanes.length
-    if (count === 1) return lanes[0]!.head()
-    const isByPriority = this.settings.priorityMax !== undefined
-    for (let step = 0; step < count; step++) {
-      const index = isByPriority ? count - 1 - step : (this.#laneAt + step) % count
-      const lane = lanes[index]!
-      const entry = lane.head()
-      if (entry === undefined && (!isByPriority || lane.readyCount === 0)) continue
-      if (!isByPriority) this.#laneAt = index
-      return entry
-    }
-    return undefined
+    return this.#order.head(this.lanes, this.settings.priorityMax !== undefined)
   }
 
   /** Takes what `#head` gave. */
@@ -384,39 +430,26 @@ export class Queue implements Dispatchable, LaneHooks {
       entry.lane.shift()
       this.#inFlightCount++
     }
-    if (this.lanes.length > 1) this.#laneAt++
+    this.#order.advance()
     return entry
   }
 
   #discard(entry: QueueEntry): void {
     const reason = entry.verdict ?? 'expired'
-    entry.verdict = undefined
+    // With its verdict: one that is condemned was not counted as ready.
     this.#taken(entry)
-    this.#inFlightCount--
+    entry.verdict = undefined
     if (reason === 'expired') this.counts.expired++
     this.condemn(entry, reason)
+    this.#released(entry)
   }
 
   #isDue(entry: QueueEntry): boolean {
-    if (entry.verdict !== undefined) return true
-    const atMs = this.#expiresAt(entry)
-    // Most never do: the clock is not asked for them.
-    return atMs !== Infinity && atMs <= this.#parts.clock.now()
-  }
-
-  #lifeOf(entry: QueueEntry): number {
-    const { ttlMs } = entry.message
-    const ofQueue = this.settings.messageTtlMs ?? Infinity
-    return ttlMs < 0 ? ofQueue : Math.min(ofQueue, ttlMs)
+    return entry.verdict !== undefined || this.#expiresAt(entry) <= this.#parts.clock.now()
   }
 
   #expiresAt(entry: QueueEntry): number {
-    const lifeMs = this.#lifeOf(entry)
-    if (lifeMs === Infinity) return Infinity
-    const { clock } = this.#parts
-    const { timestampMs } = entry.message
-    const isOld = this.isDurable && timestampMs < clock.startedAtMs
-    return isOld ? Math.max(timestampMs + lifeMs, clock.graceEndsAtMs) : timestampMs + lifeMs
+    return expiresAt(entry.message, this.settings, this.#parts.clock, this.isDurable)
   }
 
   #released(entry: QueueEntry): void {
@@ -431,12 +464,15 @@ export class Queue implements Dispatchable, LaneHooks {
     this.used()
     this.#choose()
     if (this.consumers.size > 0 || this.isDeleted) return
-    if (this.settings.isAutoDelete) this.#parts.unused(this)
+    if (this.settings.isAutoDelete) this.unused()
   }
 
   /** The active consumer of those that may not consume together. */
   #choose(): void {
-    if (!this.settings.isSingleActiveConsumer) return
+    if (!this.settings.isSingleActiveConsumer) {
+      this.#active = undefined
+      return
+    }
     if (this.#active !== undefined && this.consumers.has(this.#active)) return
     let chosen: QueueConsumer | undefined
     for (const consumer of this.consumers)
@@ -453,30 +489,12 @@ export class Queue implements Dispatchable, LaneHooks {
 
   /** Messages expire at the head, whether anybody consumes or not. */
   #armExpiry(): void {
-    if (!this.#mayExpire || this.isDeleted) return
-    const entry = this.#head()
-    const atMs = entry === undefined ? Infinity : this.#expiresAt(entry)
-    if (atMs === Infinity || atMs >= this.#expiryAtMs) return
-    this.#expiryTimer?.cancel()
-    this.#expiryAtMs = atMs
-    const delayMs = Math.max(0, atMs - this.#parts.clock.now())
-    this.#expiryTimer = this.#parts.timers.after(delayMs, () => {
-      this.#expiryAtMs = Infinity
-      this.#expiryTimer = undefined
-      this.wake()
-    })
-  }
-
-  #armUnused(): void {
-    const { expiresMs } = this.settings
-    if (expiresMs === undefined || this.#unusedTimer !== undefined || this.isDeleted) return
-    const idleMs = this.#parts.clock.monotonic() - this.#usedAtMs
-    this.#unusedTimer = this.#parts.timers.after(Math.max(1, expiresMs - idleMs), () => {
-      this.#unusedTimer = undefined
-      const isIdle = this.#parts.clock.monotonic() - this.#usedAtMs >= expiresMs
-      if (this.consumers.size > 0) this.used()
-      if (isIdle && this.consumers.size === 0) this.#parts.unused(this)
-      else this.#armUnused()
-    })
+    if (!this.#mayExpire || this.isDeleted || this.#keys?.isFull === true) return
+    let atMs = Infinity
+    for (const lane of this.lanes) {
+      const entry = lane.readyCount === 0 ? undefined : lane.head()
+      if (entry !== undefined) atMs = Math.min(atMs, this.#expiresAt(entry))
+    }
+    if (atMs < Infinity) this.#expiry.wakeAt(atMs, this.#parts.clock.now())
   }
 }

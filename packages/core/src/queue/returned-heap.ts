@@ -1,8 +1,10 @@
-/** Entries that came back, lowest position first: a binary heap. */
+/** Entries that came back, lowest position first: a binary heap, and which of them is where. */
 import type { QueueEntry } from './queue-entry.ts'
 
 export class ReturnedHeap {
-  readonly #entries: QueueEntry[] = []
+  #entries: QueueEntry[] = []
+  /** Made with the first that comes back: most never do. */
+  #byPosition: Map<number, QueueEntry> | undefined
 
   get length(): number {
     return this.#entries.length
@@ -16,7 +18,14 @@ export class ReturnedHeap {
     return this.#entries
   }
 
+  /** The entry at a position of the log, if it came back. */
+  at(position: number): QueueEntry | undefined {
+    return this.#byPosition?.get(position)
+  }
+
   push(entry: QueueEntry): void {
+    this.#byPosition ??= new Map()
+    this.#byPosition.set(entry.position, entry)
     const entries = this.#entries
     let at = entries.length
     entries.push(entry)
@@ -33,13 +42,34 @@ export class ReturnedHeap {
     const entries = this.#entries
     const first = entries[0]
     const last = entries.pop()
+    if (first !== undefined) this.#byPosition?.delete(first.position)
     if (last === undefined || first === last) return first
     this.#sink(last)
     return first
   }
 
+  /** Takes those from `from` up to and without `to` for which `isMeant` holds. */
+  takeBetween(
+    from: number,
+    to: number,
+    isMeant: (entry: QueueEntry) => boolean = () => true,
+  ): QueueEntry[] {
+    const taken: QueueEntry[] = []
+    const kept: QueueEntry[] = []
+    for (const entry of this.#entries) {
+      const isTaken = entry.position >= from && entry.position < to && isMeant(entry)
+      if (isTaken) taken.push(entry)
+      else kept.push(entry)
+    }
+    if (taken.length === 0) return taken
+    this.clear()
+    for (const entry of kept) this.push(entry)
+    return taken
+  }
+
   clear(): void {
-    this.#entries.length = 0
+    this.#entries = []
+    this.#byPosition = undefined
   }
 
   #sink(entry: QueueEntry): void {

@@ -16,6 +16,7 @@ import { BrokerError, writeUvarint, uvarintSize } from '@millrace/codec'
 
 const CHUNK_OFFSETS = 65_536
 const WORDS = CHUNK_OFFSETS / 32
+const ALL_SET = 0xffffffff
 
 class Chunk {
   /** `undefined`: all settled. */
@@ -26,10 +27,23 @@ class Chunk {
 const isSet = ({ words }: Chunk, bit: number): boolean =>
   words === undefined || ((words[bit >>> 5]! >>> (bit & 31)) & 1) === 1
 
+/** How many bits of a word are set. */
+const bitsIn = (word: number): number => {
+  const pairs = word - ((word >>> 1) & 0x55555555)
+  const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
+  return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+}
+
 const countSet = (chunk: Chunk, from: number, to: number): number => {
-  if (chunk.words === undefined) return Math.max(0, to - from)
+  const { words } = chunk
+  if (words === undefined) return Math.max(0, to - from)
   let count = 0
-  for (let bit = from; bit < to; bit++) if (isSet(chunk, bit)) count++
+  for (let bit = from; bit < to;) {
+    const isWhole = (bit & 31) === 0 && bit + 32 <= to
+    if (isWhole) count += bitsIn(words[bit >>> 5]!)
+    else if (isSet(chunk, bit)) count++
+    bit += isWhole ? 32 : 1
+  }
   return count
 }
 
@@ -100,6 +114,21 @@ export class SettledSet {
     }
     this.#floor = offset
     this.#advance()
+  }
+
+  /** How many of the offsets from `from` up to and without `to` are settled. */
+  countBetween(from: number, to: number): number {
+    if (from >= to) return 0
+    let count = Math.max(0, Math.min(to, this.#floor) - from)
+    for (let at = Math.max(from, this.#floor); at < to;) {
+      const index = Math.floor(at / CHUNK_OFFSETS)
+      const base = index * CHUNK_OFFSETS
+      const end = Math.min(base + CHUNK_OFFSETS, to)
+      const chunk = this.#chunks.get(index)
+      if (chunk !== undefined) count += countSet(chunk, at - base, end - base)
+      at = end
+    }
+    return count
   }
 
   /** Takes back that offsets from `offset` on are settled. */
@@ -184,14 +213,19 @@ export class SettledSet {
     if (chunk === undefined) return
     const base = index * CHUNK_OFFSETS
     const end = base + CHUNK_OFFSETS
-    if (chunk.words === undefined) return yield { from: Math.max(base, this.#floor), to: end }
+    const { words } = chunk
+    if (words === undefined) return yield { from: Math.max(base, this.#floor), to: end }
     let from = -1
-    for (let offset = Math.max(base, this.#floor); offset < end; offset++) {
+    for (let offset = Math.max(base, this.#floor); offset < end;) {
+      const word = words[(offset - base) >>> 5]!
       const isSettled = isSet(chunk, offset - base)
       if (isSettled && from < 0) from = offset
-      if (isSettled || from < 0) continue
-      yield { from, to: offset }
-      from = -1
+      if (!isSettled && from >= 0) {
+        yield { from, to: offset }
+        from = -1
+      }
+      const isUniform = (offset & 31) === 0 && (word === 0 || word === ALL_SET)
+      offset += isUniform ? 32 : 1
     }
     if (from >= 0) yield { from, to: end }
   }

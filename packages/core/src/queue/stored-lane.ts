@@ -14,33 +14,24 @@
  * watermark or the ledger's ceiling leaves; `readyCount` counts what is visible, not settled and not
  * in flight.
  */
-import {
-  batchAttributes,
-  batchNextOffset,
-  batchRecordCount,
-  batchTotalBytes,
-  compressionCodecs,
-  compressionOf,
-  isBrokerError,
-  RecordCursor,
-  RingQueue,
-  type BatchCompression,
-} from '@millrace/codec'
-import { readableBatch } from '../compaction/segment-rewrite.ts'
+import { BrokerError, isBrokerError, RingQueue, type BatchCompression } from '@millrace/codec'
 import type { QueuedMessage } from '../engine/messaging.ts'
 import type { EngineLog } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { Log } from '../log/log.ts'
 import type { LogSlice } from '../log/log-slice.ts'
 import type { LogStore } from '../log/store.ts'
+import { HeldPositions } from './held-positions.ts'
 import type { Lane, LaneHooks, ReadRecord } from './lane.ts'
 import type { Ledger } from './ledger.ts'
-import { READ_AHEAD_COUNT_MIN, READ_BYTES, READY_BYTES_MAX, READY_COUNT_MAX } from './limits.ts'
+import { READ_BYTES, READY_BYTES_MAX, READY_COUNT_MAX } from './limits.ts'
 import { QueueEntry } from './queue-entry.ts'
 import type { BatchTarget, OpenBatch } from './open-batch.ts'
+import { countUnsettled, estimateBytes } from './ready-estimate.ts'
 import type { ReadyBudget } from './ready-budget.ts'
 import type { Queue } from './queue.ts'
 import { ReturnedHeap } from './returned-heap.ts'
+import { visitMessages } from './slice-messages.ts'
 
 export interface StoredLaneParts {
   readonly store: LogStore
@@ -70,11 +61,11 @@ export class StoredLane implements Lane, BatchTarget {
   readyCount: number
   readyBytes: number
   /** Appended and not visible yet. */
-  pendingCount = 0
+  #appendedCount = 0
+  #appendedBytes = 0
   /** Where messages for it gather in this turn. */
   openBatch: OpenBatch | undefined
-  /** In flight while a replay goes past them. */
-  #held: ReadonlySet<number> | undefined
+  readonly #held = new HeldPositions()
   /** What was below the ceiling when the broker started may have been delivered before. */
   #redeliveredBelow = 0
   #followedTo: number
@@ -94,11 +85,28 @@ export class StoredLane implements Lane, BatchTarget {
     this.ledger = ledger
     this.#read = read
     this.#hooks = place.home
-    ledger.settled.raiseFloor(log.earliestOffset)
     this.#readFrom = ledger.floor
     this.#followedTo = log.highWatermark
-    this.readyCount = this.#countUnsettled()
-    this.readyBytes = this.#estimateBytes()
+    this.readyCount = 0
+    this.readyBytes = 0
+    this.recovered()
+  }
+
+  /** After the ledger was read: where it begins, and what is ready. */
+  recovered(): void {
+    const { ledger, log } = this
+    ledger.fitTo(log.earliestOffset, log.nextOffset)
+    // New messages may take places below the ceiling: nobody has seen those.
+    this.#redeliveredBelow = Math.min(ledger.ceiling, log.nextOffset)
+    for (const { from, to } of log.gaps)
+      this.#held.settleOthers(ledger, from, Math.min(to, log.highWatermark))
+    this.#readFrom = ledger.floor
+    this.readyCount = countUnsettled(this.log, this.ledger)
+    this.readyBytes = estimateBytes(this.log, this.readyCount)
+  }
+
+  get isBusy(): boolean {
+    return this.#isReading || this.ledger.isRaising
   }
 
   /** Before a batch that ends at `nextOffset` is appended: it will be delivered as soon as it is there. */
@@ -110,13 +118,23 @@ export class StoredLane implements Lane, BatchTarget {
   appended(
     baseOffset: number,
     count: number,
+    bytes: number,
     messages: readonly QueuedMessage[] | undefined,
   ): void {
-    this.pendingCount += count
+    this.#appendedCount += count
+    this.#appendedBytes += bytes
     if (messages === undefined || baseOffset !== this.#readFrom || !this.isWanting) return
     for (let index = 0; index < count; index++)
       this.#push(new QueueEntry(this, baseOffset + index, messages[index]!))
     this.#readFrom = baseOffset + count
+  }
+
+  get pendingCount(): number {
+    return this.#appendedCount + (this.openBatch?.builder.count ?? 0)
+  }
+
+  get pendingBytes(): number {
+    return this.#appendedBytes + (this.openBatch?.payloadBytes ?? 0)
   }
 
   get queueName(): string {
@@ -139,14 +157,16 @@ export class StoredLane implements Lane, BatchTarget {
 
   /** They are visible. */
   arrived(count: number, bytes: number): void {
-    this.pendingCount -= count
+    this.#appendedCount -= count
+    this.#appendedBytes -= bytes
     this.readyCount += count
     this.readyBytes += bytes
   }
 
   /** The log took the batch at `baseOffset` back, and what follows it. */
-  refused(baseOffset: number, count: number): void {
-    this.pendingCount -= count
+  refused(baseOffset: number, count: number, bytes: number): void {
+    this.#appendedCount -= count
+    this.#appendedBytes -= bytes
     while (this.#ready.length > 0) {
       const last = this.#ready.peekAt(this.#ready.length - 1)
       if (last === undefined || last.position < baseOffset) break
@@ -182,7 +202,8 @@ export class StoredLane implements Lane, BatchTarget {
     if (returned === undefined) this.#forget(entry)
     entry.state = 'in-flight'
     if (entry.verdict === undefined) this.#uncount(1, entry.payloadBytes)
-    if (this.#isLow && this.#readFrom < this.log.highWatermark) this.#refill(this.#readFrom)
+    const isLow = this.#ready.length < READY_COUNT_MAX / 4 && this.#ringBytes < READY_BYTES_MAX / 2
+    if (isLow) this.#refill(this.#readFrom)
   }
 
   putBack(entry: QueueEntry, isCounted: boolean): void {
@@ -202,6 +223,7 @@ export class StoredLane implements Lane, BatchTarget {
   settle(entry: QueueEntry): void {
     entry.state = 'settled'
     entry.content = undefined
+    this.#held.delete(entry.position)
     const { floor } = this.ledger
     this.ledger.settle(entry.position)
     if (this.ledger.floor !== floor) this.#hooks.floorMoved()
@@ -212,6 +234,7 @@ export class StoredLane implements Lane, BatchTarget {
     const returned = this.#returned.pop()
     const entry = returned ?? this.#nextInRing()
     if (entry === undefined) return this.#dropUnread()
+    if (entry.position >= this.log.highWatermark) return false
     if (returned === undefined) {
       this.#ready.shift()
       this.#forget(entry)
@@ -222,15 +245,8 @@ export class StoredLane implements Lane, BatchTarget {
   }
 
   purge(): number {
-    const count = this.readyCount
     this.#generation++
-    for (const entry of this.#returned.all()) this.ledger.settle(entry.position)
-    this.#returned.clear()
-    const cursor = this.#ready.peek()?.position ?? this.#readFrom
-    const end = this.log.highWatermark
-    while ((this.#ready.peek()?.position ?? end) < end) this.#forget(this.#ready.shift()!)
-    this.ledger.settleRange(cursor, end)
-    this.#readFrom = Math.max(this.#readFrom, end)
+    const count = this.#loseReady(0, this.log.highWatermark)
     this.readyCount = 0
     this.readyBytes = 0
     this.#hooks.floorMoved()
@@ -238,21 +254,20 @@ export class StoredLane implements Lane, BatchTarget {
   }
 
   async peek(count: number): Promise<readonly QueueEntry[]> {
-    const entries: QueueEntry[] = []
-    let offset = this.#returned.peek()?.position ?? this.#ready.peek()?.position ?? this.#readFrom
+    const cursor = this.#cursor
     const returned = new Set(this.#returned.all().map(({ position }) => position))
-    const cursor = this.#ready.peek()?.position ?? this.#readFrom
+    const isReady = (position: number): boolean =>
+      returned.has(position) || (position >= cursor && !this.#isSettledOrHeld(position))
+    const entries: QueueEntry[] = []
     const end = this.log.highWatermark
-    while (offset < end && entries.length < count) {
+    let offset = this.#returned.peek()?.position ?? cursor
+    while (offset < end && entries.length < count && !this.#isClosed) {
       const slice = await this.#parts.store.reader.read(this.log, offset, READ_BYTES)
-      const next = slice.nextOffset
+      const next = Math.max(slice.nextOffset, offset + 1)
       this.#decode(slice, offset, (position, message) => {
-        const isReady =
-          position >= cursor ? !this.ledger.settled.has(position) : returned.has(position)
-        if (isReady && entries.length < count && position < end)
+        if (entries.length < count && position < end && isReady(position))
           entries.push(this.#entryOf(position, message))
       })
-      if (next <= offset) break
       offset = next
     }
     return entries
@@ -265,14 +280,16 @@ export class StoredLane implements Lane, BatchTarget {
   /** Settled messages from `offset` on are ready again, but for those that somebody has. */
   replayFrom(offset: number, inFlight: readonly QueueEntry[]): number {
     const before = this.readyCount
+    const cursor = this.#cursor
     this.#generation++
     this.#dropRing()
     this.#returned.clear()
     this.ledger.reset(Math.max(offset, this.log.earliestOffset))
+    this.#redeliveredBelow = Math.max(this.#redeliveredBelow, cursor)
     this.#readFrom = this.ledger.floor
-    this.readyCount = this.#countUnsettled() - inFlight.length
-    this.readyBytes = this.#estimateBytes()
-    this.#held = new Set(inFlight.map(({ position }) => position))
+    this.readyCount = countUnsettled(this.log, this.ledger) - inFlight.length
+    this.readyBytes = estimateBytes(this.log, this.readyCount)
+    this.#held.replace(inFlight.map(({ position }) => position))
     return this.readyCount - before
   }
 
@@ -297,9 +314,9 @@ export class StoredLane implements Lane, BatchTarget {
     )
   }
 
-  /** Time to read on, before the last of it is handed over. */
-  get #isLow(): boolean {
-    return this.#ready.length < READ_AHEAD_COUNT_MIN && this.#ringBytes < READ_BYTES
+  /** The first position that was not delivered yet. */
+  get #cursor(): number {
+    return this.#ready.peek()?.position ?? this.#readFrom
   }
 
   #nextInRing(): QueueEntry | undefined {
@@ -334,7 +351,7 @@ export class StoredLane implements Lane, BatchTarget {
     this.#isReading = true
     void this.#readOnce(offset, this.#generation).then(() => {
       this.#isReading = false
-      if (!this.#isClosed) this.#hooks.wake()
+      this.#hooks.wake()
     })
   }
 
@@ -342,65 +359,60 @@ export class StoredLane implements Lane, BatchTarget {
     try {
       const slice = await this.#parts.store.reader.read(this.log, offset, READ_BYTES)
       if (generation !== this.#generation) return slice.release()
-      const { nextOffset } = slice
-      this.#decode(slice, offset, (position, message) => this.#take(position, message))
-      if (offset === this.#readFrom) this.#readFrom = Math.max(offset + 1, nextOffset)
+      if (slice.nextOffset <= offset) throw new BrokerError('ERR_INTERNAL')
+      if (offset === this.#readFrom) this.#takeAhead(offset, slice)
+      else this.#fill(offset, slice)
     } catch (error) {
       if (generation === this.#generation) this.#skipDamage(offset, error)
     }
   }
 
-  /** A record that was read: of a returned entry, or ahead of the cursor. */
-  #take(position: number, message: QueuedMessage): void {
-    if (position >= this.#readFrom) {
-      if (this.ledger.settled.has(position) || this.#held?.has(position) === true) return
-      return this.#push(this.#entryOf(position, message))
-    }
-    if (this.#returned.length === 0) return
-    for (const entry of this.#returned.all())
-      if (entry.position === position) entry.content ??= message
+  /** Records from the cursor on. What is not there any more, without having been settled, is lost. */
+  #takeAhead(offset: number, slice: LogSlice): void {
+    const end = Math.min(slice.nextOffset, this.log.highWatermark)
+    let next = offset
+    const missing: { from: number; to: number }[] = []
+    this.#decode(slice, offset, (position, message) => {
+      if (position > next) missing.push({ from: next, to: position })
+      next = position + 1
+      if (!this.#isSettledOrHeld(position)) this.#push(this.#entryOf(position, message))
+    })
+    if (end > next) missing.push({ from: next, to: end })
+    this.#readFrom = Math.max(end, next)
+    let lost = 0
+    for (const { from, to } of missing) lost += this.#held.settleOthers(this.ledger, from, to)
+    this.#noteLost(lost)
+  }
+
+  /** Records of entries that came back; one that is not there any more is lost. */
+  #fill(offset: number, slice: LogSlice): void {
+    const end = slice.nextOffset
+    this.#decode(slice, offset, (position, message) => {
+      const entry = this.#returned.at(position)
+      if (entry !== undefined) entry.content ??= message
+    })
+    const isEmpty = (entry: QueueEntry): boolean => entry.content === undefined
+    this.#noteLost(this.#settleReturned(this.#returned.takeBetween(offset, end, isEmpty)))
+  }
+
+  #isSettledOrHeld(position: number): boolean {
+    return this.ledger.settled.has(position) || this.#held.has(position)
   }
 
   #entryOf(position: number, message: QueuedMessage): QueueEntry {
     const entry = new QueueEntry(this, position, message)
     entry.deliveryCount = this.ledger.countOf(position)
-    entry.isRedelivered = position < this.#redeliveredBelow
+    entry.isRedelivered = position < this.#redeliveredBelow || entry.deliveryCount > 0
     return entry
   }
 
-  /** After the ledger was recovered. */
-  recovered(): void {
-    this.#redeliveredBelow = this.ledger.ceiling
-    this.ledger.settled.raiseFloor(this.log.earliestOffset)
-    this.#readFrom = this.ledger.floor
-    this.readyCount = this.#countUnsettled()
-    this.readyBytes = this.#estimateBytes()
-  }
-
-  /** Bytes that are read are copied once, so that messages may outlive the log's buffers. */
   #decode(
     slice: LogSlice,
     from: number,
     visit: (position: number, message: QueuedMessage) => void,
   ): void {
-    const parts = slice.parts.map((part) => part.slice())
-    slice.release()
-    for (const part of parts)
-      for (let at = 0; at < part.length; at += batchTotalBytes(part, at)) {
-        if (batchNextOffset(part, at) <= from || batchRecordCount(part, at) === 0) continue
-        const cursor = this.#cursorAt(part, at)
-        if (cursor === undefined) continue
-        while (cursor.next()) if (cursor.offset >= from) visit(cursor.offset, this.#read(cursor))
-      }
-  }
-
-  /** Batches of topics may be compressed; what cannot be inflated cannot be delivered. */
-  #cursorAt(part: Uint8Array, at: number): RecordCursor | undefined {
-    if (compressionOf(batchAttributes(part, at)) === compressionCodecs.none)
-      return new RecordCursor(part, at)
-    const batch = part.subarray(at, at + batchTotalBytes(part, at))
-    const readable = readableBatch(batch, this.#parts.compression)
-    return readable === undefined ? undefined : new RecordCursor(readable)
+    const { compression } = this.#parts
+    visitMessages(slice, { from, read: this.#read, compression }, visit)
   }
 
   /** Messages in a damaged range are lost: everything else goes on. */
@@ -417,41 +429,63 @@ export class StoredLane implements Lane, BatchTarget {
       this.#isClosed = true
       return
     }
-    let lost = 0
-    for (let at = offset; at < Math.min(to, this.log.highWatermark); at++)
-      if (!this.ledger.settled.has(at)) {
-        this.ledger.settle(at)
-        lost++
-      }
-    this.readyCount = Math.max(0, this.readyCount - lost)
+    this.#noteLost(this.#loseReady(offset, Math.min(to, this.log.highWatermark)))
     if (offset === this.#readFrom) this.#readFrom = to
-    while ((this.#returned.peek()?.position ?? Infinity) < to) this.#returned.pop()
-    this.#hooks.lost(lost)
   }
 
-  /** The topic's retention has taken what was not settled. */
+  /** The topic's retention has taken what was not settled, in flight or not. */
   #giveUp(earliestOffset: number): void {
-    const before = this.readyCount
     this.#generation++
-    while ((this.#ready.peek()?.position ?? Infinity) < earliestOffset)
-      this.#forget(this.#ready.shift()!)
+    const lost = this.#loseReady(this.ledger.floor, earliestOffset)
     this.ledger.settleRange(this.ledger.floor, earliestOffset)
-    this.#readFrom = Math.max(this.#readFrom, earliestOffset)
-    this.readyCount = this.#countUnsettled()
-    this.#hooks.lost(Math.max(0, before - this.readyCount))
+    this.#noteLost(lost)
+  }
+
+  #noteLost(count: number): void {
+    if (count === 0) return
+    this.#uncount(count, (this.readyBytes * count) / Math.max(count, this.readyCount))
+    this.#hooks.lost(count)
+  }
+
+  /** Settles what is ready in a range: what came back, and what lies ahead of the cursor. */
+  #loseReady(from: number, to: number): number {
+    const cursor = Math.max(from, this.#cursor)
+    let count = this.#settleReturned(this.#returned.takeBetween(from, to))
+    for (let head = this.#ready.peek(); head !== undefined; head = this.#ready.peek()) {
+      if (head.position < from || head.position >= to) break
+      this.#forget(this.#ready.shift()!)
+    }
+    count += this.#held.settleOthers(this.ledger, cursor, to)
+    if (from <= this.#readFrom) this.#readFrom = Math.max(this.#readFrom, to)
+    return count
+  }
+
+  /** Answers how many of them were ready. */
+  #settleReturned(entries: readonly QueueEntry[]): number {
+    let count = 0
+    for (const entry of entries) {
+      if (entry.verdict === undefined) count++
+      this.settle(entry)
+    }
+    return count
   }
 
   /** What was not read yet: its payload is guessed. */
   #dropUnread(): boolean {
-    const { settled } = this.ledger
+    const { highWatermark } = this.log
     let offset = this.#readFrom
-    while (offset < this.log.highWatermark && settled.has(offset)) offset++
-    if (offset >= this.log.highWatermark) return false
-    const { floor } = this.ledger
+    while (offset < highWatermark && this.#isSettledOrHeld(offset)) offset++
+    if (offset >= highWatermark) return false
     this.#generation++
+    this.#readFrom = offset + 1
+    const gap = this.log.gapAt(offset)
+    if (gap !== undefined) {
+      this.#noteLost(this.#loseReady(offset, Math.min(gap.to, highWatermark)))
+      return this.readyCount > 0
+    }
+    const { floor } = this.ledger
     this.#uncount(1, this.readyBytes / Math.max(1, this.readyCount))
     this.ledger.settle(offset)
-    this.#readFrom = offset + 1
     if (this.ledger.floor !== floor) this.#hooks.floorMoved()
     return true
   }
@@ -460,19 +494,5 @@ export class StoredLane implements Lane, BatchTarget {
     this.readyCount = Math.max(0, this.readyCount - count)
     // Estimated after a restart: an empty queue has none, whatever was guessed.
     this.readyBytes = this.readyCount === 0 ? 0 : Math.max(0, this.readyBytes - bytes)
-  }
-
-  #countUnsettled(): number {
-    const { floor, settled } = this.ledger
-    let count = this.log.highWatermark - Math.max(floor, this.log.earliestOffset)
-    for (const { from, to } of this.log.gaps)
-      count -= Math.max(0, Math.min(to, this.log.highWatermark) - Math.max(from, floor))
-    return Math.max(0, count - settled.countAbove)
-  }
-
-  /** Payloads are not read for it: a share of what the log holds. */
-  #estimateBytes(): number {
-    const total = this.log.nextOffset - this.log.earliestOffset
-    return total <= 0 ? 0 : Math.round((this.log.sizeBytes * this.readyCount) / total)
   }
 }

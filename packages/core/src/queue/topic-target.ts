@@ -67,12 +67,16 @@ export class TopicTarget implements RouteTarget {
     return this.topic.definition.settings.durability !== 'memory'
   }
 
-  /** Where a record with this key goes. Throws ERR_BATCH_TOO_LARGE, ERR_DATA_CORRUPT. */
-  portFor(message: MessageSource, key: Uint8Array | null): BatchTarget {
-    const { settings, name } = this.topic.definition
-    const bytesMax = effectiveBatchBytesMax(settings)
-    const bytes = message.payload.length + message.properties.length + OVERHEAD_BYTES
+  /** Throws ERR_BATCH_TOO_LARGE. */
+  checkFits({ payload, properties }: MessageSource): void {
+    const bytesMax = effectiveBatchBytesMax(this.topic.definition.settings)
+    const bytes = payload.length + properties.length + OVERHEAD_BYTES
     if (bytes > bytesMax) throw new BrokerError('ERR_BATCH_TOO_LARGE', [bytes, bytesMax])
+  }
+
+  /** Where a record with this key goes. Throws ERR_DATA_CORRUPT. */
+  portFor(key: Uint8Array | null): BatchTarget {
+    const { name } = this.topic.definition
     const { logs } = this.topic
     const partition = key === null ? this.#next++ % logs.length : partitionForKey(key, logs.length)
     const log = logs[partition]

@@ -12,10 +12,16 @@ import type { LogStore } from '../log/store.ts'
 import { AtomicUnit } from '../log/stored-batch.ts'
 import type { RouteTarget } from '../routing/route-target.ts'
 import type { LedgerLog } from './ledger-log.ts'
-import { TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from './limits.ts'
+import {
+  BATCH_BYTES_MAX,
+  BATCH_RECORDS_MAX,
+  TRANSACTION_BYTES_MAX,
+  TRANSACTION_OPERATIONS_MAX,
+} from './limits.ts'
 import { MemoryLane } from './memory-lane.ts'
 import type { BatchGatherer, BatchTarget, OpenBatch } from './open-batch.ts'
-import { keepMessage, noteExpiry, pendingOf, type PreparedMessage } from './publisher.ts'
+import { keepMessage, noteExpiry, type PreparedMessage } from './publisher.ts'
+import { wouldRefuse } from './queue-description.ts'
 import type { QueueEntry } from './queue-entry.ts'
 import { Queue } from './queue.ts'
 import type { SteadyClock } from './steady-clock.ts'
@@ -55,7 +61,7 @@ export class Transactions {
     checkLimits(messages, settlements)
     const refusal = store.refusal()
     if (refusal !== undefined) throw refusal
-    for (const { targets } of messages) checkRoom(targets)
+    checkRoom(messages)
     const batches = this.#gather(messages)
     const acked = settlements.filter(({ outcome }) => outcome === 'ack')
     for (const { entry } of settlements) entry.state = 'locked'
@@ -78,18 +84,21 @@ export class Transactions {
     const batches: OpenBatch[] = []
     const timestampMs = clock.now()
     for (const { message, targets } of messages) {
+      if (message.ttlMs >= 0)
+        for (const target of targets)
+          if (target instanceof Queue && !target.isDeleted) noteExpiry(target, message.priority)
       const lanes = storedLanesOf(targets, message.priority)
       if (lanes.length > 0) {
         gatherer.sealFor(lanes)
         const last = batches.at(-1)
-        const batch = last !== undefined && isSame(last, lanes) ? last : gatherer.begin(lanes)
+        const batch = last !== undefined && mayShare(last, lanes) ? last : gatherer.begin(lanes)
         if (batch !== last) batches.push(batch)
         gatherer.fill(batch, message, timestampMs)
       }
       for (const target of targets) {
         if (!(target instanceof TopicTarget) || target.topic.isDeleted) continue
         const key = recordKeyOf(message)
-        const port = target.portFor(message, key)
+        const port = target.portFor(key)
         gatherer.sealFor([port])
         const batch = gatherer.begin([port])
         fillRecord(batch.builder, message, key, timestampMs)
@@ -150,7 +159,6 @@ export class Transactions {
       for (const target of targets) {
         if (!(target instanceof Queue) || target.isDeleted) continue
         target.counts.published++
-        if (message.ttlMs >= 0) noteExpiry(target, message.priority)
         const lane = target.laneFor(message.priority)
         if (!(lane instanceof MemoryLane)) continue
         lane.push(keepMessage(message, timestampMs))
@@ -169,7 +177,9 @@ const storedLanesOf = (targets: readonly RouteTarget[], priority: number): Batch
   return lanes
 }
 
-const isSame = (batch: OpenBatch, targets: readonly BatchTarget[]): boolean =>
+const mayShare = (batch: OpenBatch, targets: readonly BatchTarget[]): boolean =>
+  batch.builder.sizeBytes < BATCH_BYTES_MAX &&
+  batch.builder.count < BATCH_RECORDS_MAX &&
   batch.targets.length === targets.length &&
   targets.every((target, index) => batch.targets[index] === target)
 
@@ -189,9 +199,18 @@ const checkLimits = (
     throw new BrokerError('ERR_LIMIT_EXCEEDED', [TRANSACTION_BYTES_MAX, 'bytes of a transaction'])
 }
 
-/** A queue that rejects what it has no room for refuses the transaction. */
-const checkRoom = (targets: readonly RouteTarget[]): void => {
-  for (const target of targets)
-    if (target instanceof Queue && !target.isDeleted && target.refuses(0, pendingOf(target)))
-      throw new BrokerError('ERR_MESSAGE_REFUSED', [target.name])
+/** A queue that rejects what it has no room for refuses the transaction, and a topic what is too large. */
+const checkRoom = (messages: readonly PreparedMessage[]): void => {
+  const added = new Map<Queue, { bytes: number; count: number }>()
+  for (const { message, targets } of messages)
+    for (const target of targets) {
+      if (target instanceof TopicTarget) target.checkFits(message)
+      if (!(target instanceof Queue) || target.isDeleted) continue
+      const sum = added.get(target) ?? { bytes: 0, count: 0 }
+      added.set(target, sum)
+      sum.bytes += message.payload.length
+      sum.count++
+    }
+  for (const [queue, { bytes, count }] of added)
+    if (wouldRefuse(queue, bytes, count)) throw new BrokerError('ERR_MESSAGE_REFUSED', [queue.name])
 }

@@ -19,6 +19,11 @@ export class Waiting {
     })
   }
 
+  /** Nothing is dispatched any more: whoever waits looks a last time. */
+  close(): void {
+    for (const queue of [...this.#byQueue.keys()]) this.woken(queue)
+  }
+
   woken(queue: Queue): void {
     const waiting = this.#byQueue.get(queue)
     if (waiting === undefined) return

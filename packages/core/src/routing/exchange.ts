@@ -70,19 +70,14 @@ export class Exchange implements RouteTarget {
     return this.#bindings.get(identityOf(binding))
   }
 
-  /** Whether an equal one is in force. */
-  hasBinding({ identity }: BoundBinding): boolean {
-    return this.#bindings.has(identity)
-  }
-
   addBinding(bound: BoundBinding): void {
     this.matcher.add(bound)
-    this.#bindings.set(bound.identity, bound)
+    this.#bindings.set(identityOf(bound.binding), bound)
     if (bound.target.kind === 'exchange') this.#exchangeTargetCount++
   }
 
   removeBinding(bound: BoundBinding): void {
-    if (!this.#bindings.delete(bound.identity)) return
+    if (!this.#bindings.delete(identityOf(bound.binding))) return
     this.matcher.remove(bound)
     if (bound.target.kind === 'exchange') this.#exchangeTargetCount--
   }
