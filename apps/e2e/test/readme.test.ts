@@ -19,6 +19,7 @@ const relocated = (code: string, dataDir: string, broker: StartedBroker | undefi
     .replaceAll('./.millrace', dataDir)
     .replaceAll('http://127.0.0.1:7421', broker?.httpUrl ?? 'http://127.0.0.1:7421')
     .replaceAll('127.0.0.1:9092', broker?.kafkaAddress ?? '127.0.0.1:9092')
+    .replaceAll('amqp://127.0.0.1', broker?.amqpUrl ?? 'amqp://127.0.0.1')
 
 describe('README.md', () => {
   let scratch: TemporaryDirectory

@@ -14,6 +14,7 @@ export interface StartedBroker {
   readonly url: string
   readonly httpUrl: string
   readonly kafkaAddress: string
+  readonly amqpUrl: string
   /** Resolves once it has ended, for whatever reason. */
   readonly ended: Promise<void>
   /** Asks it to end and waits; does nothing when it has ended. */
@@ -53,6 +54,7 @@ export const npmStart = async (dataDir: string): Promise<StartedBroker> => {
     url: `millrace://127.0.0.1:${ready.native}`,
     httpUrl: `http://127.0.0.1:${ready.http}`,
     kafkaAddress: `127.0.0.1:${ready.kafka}`,
+    amqpUrl: `amqp://127.0.0.1:${ready.amqp}`,
     ended,
     stop: async () => {
       if (!hasEnded(child)) process.kill(ready.pid, 'SIGTERM')

@@ -6,6 +6,7 @@ export interface Ready {
   readonly native: number
   readonly http: number
   readonly kafka: number
+  readonly amqp: number
 }
 
 /** `undefined` while the file is not there yet, or not written to its end. */

@@ -89,12 +89,12 @@ export class ConfirmRuns implements Reached {
     this.#error ??= new BrokerError('ERR_MESSAGE_REFUSED', [queue.name])
   }
 
-  /** It was published. `mayWait` is false for one whose promise is kept already. */
-  end(bytes: number, mayWait: boolean): void {
+  /** It was published. */
+  end(bytes: number): void {
     const at = this.#next++
     this.#count++
     this.#bytes += bytes
-    const batch = mayWait ? this.#batch : undefined
+    const batch = this.#batch
     const last = this.#last
     if (last !== undefined && this.#more === undefined && this.#error === last.error) {
       const isSame = batch === undefined ? last.waits === 0 : last.batch === batch
@@ -104,14 +104,14 @@ export class ConfirmRuns implements Reached {
         return
       }
     }
-    this.#begin(at, bytes, batch, mayWait)
+    this.#begin(at, bytes, batch)
   }
 
   /** A refusal of the storage: the message went nowhere. */
   fail(bytes: number, error: BrokerError): void {
     this.begin()
     this.#error = error
-    this.end(bytes, false)
+    this.end(bytes)
   }
 
   settled(): void {
@@ -124,7 +124,7 @@ export class ConfirmRuns implements Reached {
     this.#isClosed = true
   }
 
-  #begin(at: number, bytes: number, batch: OpenBatch | undefined, mayWait: boolean): void {
+  #begin(at: number, bytes: number, batch: OpenBatch | undefined): void {
     const run = new ConfirmRun(this, at, bytes)
     run.error = this.#error
     if (batch !== undefined) {
@@ -132,7 +132,7 @@ export class ConfirmRuns implements Reached {
       batch.waiters.push(run)
       if (this.#more === undefined) run.batch = batch
     }
-    if (mayWait && this.#more !== undefined)
+    if (this.#more !== undefined)
       for (const other of this.#more) {
         run.waits++
         other.waiters.push(run)

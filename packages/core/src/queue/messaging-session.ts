@@ -97,7 +97,8 @@ export class LocalMessagingSession implements MessagingSession {
     const confirms = this.#confirms
     confirms.begin()
     const count = publisher.publish(namespace, exchange, message, confirms)
-    confirms.end(bytes, message.isPersistent)
+    // Also when it is not persistent: what is confirmed can be read, and in a log that is after the sync.
+    confirms.end(bytes)
     return count
   }
 
