@@ -62,6 +62,8 @@ export class AmqpChannel {
   isSettling: boolean
   #pool: CreditPool | undefined
   #poolLimit: number
+  readonly #ended: string[]
+  #isAwaiting: boolean
   /** The method that is worked on. */
   #classId: number
   #methodId: number
@@ -90,6 +92,8 @@ export class AmqpChannel {
     this.isSettling = false
     this.#pool = undefined
     this.#poolLimit = 0
+    this.#ended = []
+    this.#isAwaiting = false
     this.#classId = 0
     this.#methodId = 0
   }
@@ -179,8 +183,8 @@ export class AmqpChannel {
     this.removeConsumer(consumer)
     this.session.countError(error.code)
     if (!this.session.capabilities.consumerCancelNotify) return
-    const fields = { consumerTag: consumer.tag, nowait: true }
-    this.session.output.method(this.number, 'basic.cancel', fields)
+    this.#ended.push(consumer.tag)
+    if (!this.#isAwaiting) this.#tellEnded()
   }
 
   /** While an answer to a method is awaited nothing else of the connection is read. */
@@ -292,13 +296,26 @@ export class AmqpChannel {
 
   async #await(work: Promise<void>, classId: number, methodId: number): Promise<void> {
     this.session.suspend(Suspension.METHOD)
+    this.#isAwaiting = true
     try {
       await work
     } catch (error) {
       this.fail(error, classId, methodId)
     } finally {
+      this.#isAwaiting = false
+      this.#tellEnded()
       this.session.resume(Suspension.METHOD)
     }
+  }
+
+  /** Who deletes a queue has his answer before its consumers are told. */
+  #tellEnded(): void {
+    if (this.isOpen) {
+      for (const consumerTag of this.#ended) {
+        this.session.output.method(this.number, 'basic.cancel', { consumerTag, nowait: true })
+      }
+    }
+    this.#ended.length = 0
   }
 
   #onConfirms(from: number, to: number, error: BrokerError | undefined): void {

@@ -13,7 +13,6 @@ import {
   type Services,
   type Session,
   type StrangerPass,
-  type TimerHandle,
   TrafficCounters,
 } from '@millrace/core'
 import type { AmqpChannel } from './amqp-channel.ts'
@@ -36,6 +35,7 @@ import { handleConnectionFrame, handleUnopenedChannel } from './frame-routing.ts
 import { Heartbeat } from './heartbeat.ts'
 import { InputWatch } from './input-watch.ts'
 import { CLOSE_WAIT_MS_MAX, HANDSHAKE_FRAME_BYTES_MAX } from './limits.ts'
+import { NamedTimers } from './named-timers.ts'
 import { PublishThrottle } from './publish-throttle.ts'
 import { QuotaGate } from './quota-gate.ts'
 import { internalFault, logEnd } from './session-log.ts'
@@ -75,15 +75,13 @@ export class AmqpSession implements Session, FrameSink {
   readonly #decoder: FrameDecoder
   readonly #input: InputWatch
   readonly #throttle: PublishThrottle
+  readonly #timers: NamedTimers<'handshake' | 'expiry' | 'close'>
   readonly #traffic: TrafficCounters
   readonly #settling: AmqpChannel[]
   readonly #holds: ConsumerHolds
   #principal: Principal | undefined
   #quota: QuotaGate | undefined
   #heartbeat: Heartbeat | undefined
-  #handshakeTimer: TimerHandle | undefined
-  #expiryTimer: TimerHandle | undefined
-  #closeTimer: TimerHandle | undefined
   #suspensions: number
   #heldBytes: number
   #hasReceived: boolean
@@ -118,6 +116,7 @@ export class AmqpSession implements Session, FrameSink {
       fail: (error) => this.fail(error),
     })
     this.#throttle = new PublishThrottle(this)
+    this.#timers = new NamedTimers(timers)
     this.channels = new ChannelTable()
     this.#holds = new ConsumerHolds(this.channels)
     this.#traffic = services.meters?.traffic('amqp') ?? new TrafficCounters()
@@ -126,14 +125,12 @@ export class AmqpSession implements Session, FrameSink {
     this.#principal = undefined
     this.#quota = undefined
     this.#heartbeat = undefined
-    this.#expiryTimer = undefined
-    this.#closeTimer = undefined
     this.#suspensions = 0
     this.#heldBytes = 0
     this.#hasReceived = false
     this.#isDraining = false
     const { handshakeMsMax } = services.limits
-    this.#handshakeTimer = timers.after(handshakeMsMax, () =>
+    this.#timers.set('handshake', handshakeMsMax, () =>
       this.fail(new BrokerError('ERR_HANDSHAKE_TIMEOUT', [handshakeMsMax])),
     )
   }
@@ -231,7 +228,7 @@ export class AmqpSession implements Session, FrameSink {
   openHost(namespace: string): void {
     const principal = this.#principal
     if (principal === undefined) throw new BrokerError('ERR_NOT_AUTHENTICATED')
-    this.#handshakeTimer?.cancel()
+    this.#timers.cancel('handshake')
     const caller = { principal, namespace }
     this.host = new VirtualHost(this.services, caller, this.authentication.user)
     this.state = 'running'
@@ -333,7 +330,7 @@ export class AmqpSession implements Session, FrameSink {
     if (this.isClosed) return
     this.#dispose()
     this.state = 'closed'
-    this.#closeTimer?.cancel()
+    this.#timers.cancelAll()
     this.#decoder.close()
     this.output.close()
     this.connection.end()
@@ -431,7 +428,7 @@ export class AmqpSession implements Session, FrameSink {
     this.state = 'closing'
     this.#suspensions = 0
     this.output.flush()
-    this.#closeTimer = this.services.environment.timers.after(CLOSE_WAIT_MS_MAX, () => this.end())
+    this.#timers.set('close', CLOSE_WAIT_MS_MAX, () => this.end())
     this.#isDraining = false
     this.#readOn()
   }
@@ -468,10 +465,9 @@ export class AmqpSession implements Session, FrameSink {
 
   /** A login that is not renewed in time ends with the connection. */
   #watchExpiry(lifetimeMs: number): void {
-    this.#expiryTimer?.cancel()
-    this.#expiryTimer = undefined
+    this.#timers.cancel('expiry')
     if (lifetimeMs <= 0) return
-    this.#expiryTimer = this.services.environment.timers.after(lifetimeMs, () =>
+    this.#timers.set('expiry', lifetimeMs, () =>
       this.fail(new BrokerError('ERR_CREDENTIALS_EXPIRED')),
     )
   }
@@ -496,8 +492,7 @@ export class AmqpSession implements Session, FrameSink {
     this.host = undefined
     this.#heartbeat?.stop()
     this.#throttle.close()
-    this.#handshakeTimer?.cancel()
-    this.#expiryTimer?.cancel()
+    this.#timers.cancelAll()
     this.#input.close()
     this.#quota?.close()
     this.#surroundings.pass?.release()

@@ -85,8 +85,10 @@ export class Authentication {
     return this.#advance(exchange, response)
   }
 
-  /** The same user again, with a new password or token. */
+  /** The same user again, with a new password or token; where nobody need log in any will do. */
   renew(secret: Uint8Array): Promise<LoginOutcome> {
+    const offered = this.#services.authenticator.mechanismsFor(this.#context)
+    if (offered.includes('ANONYMOUS')) return this.#run('ANONYMOUS', NOTHING)
     return this.#logIn({ user: this.#user, password: utf8Decode(secret) })
   }
 

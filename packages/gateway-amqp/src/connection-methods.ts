@@ -68,7 +68,8 @@ const logIn = async (
     try {
       take(session, await work())
     } catch (error) {
-      throw isBrokerError(error) ? loginFault(session, error) : error
+      if (!isBrokerError(error)) throw error
+      session.failWith(loginFault(session, error), 0, 0)
     }
   })
 }
@@ -91,7 +92,7 @@ const take = (session: AmqpSession, outcome: LoginOutcome): void => {
 }
 
 /** Who wants to know is told that it failed, never why; the others see the connection end. */
-const loginFault = (session: AmqpSession, error: BrokerError): Error => {
+const loginFault = (session: AmqpSession, error: BrokerError): AmqpFault => {
   if (error.code === 'ERR_QUOTA_EXCEEDED') return notAllowed(error.message, error.code)
   const refused =
     `Login was refused using authentication mechanism ${session.mechanism}. ` +

@@ -37,7 +37,11 @@ export const deathHeaders = (
   before: FieldTable,
 ): readonly Field[] => {
   const old = oldDeaths(before)
-  const fresh = entries.map((entry) => deathOf(entry, takeCount(old, entry)))
+  const copies = copiesOf(before)
+  const fresh = entries.map((entry) => {
+    const routingKeys = entry.routingKeys.filter((key, at) => at === 0 || copies.includes(key))
+    return deathOf({ ...entry, routingKeys }, takeCount(old, entry))
+  })
   const first = firstOf(entries)
   const names = first === undefined ? [] : firstDeath(first, before)
   return [{ name: DEATH_HEADER, value: { type: 'A', value: [...fresh, ...old] } }, ...names]
@@ -77,7 +81,13 @@ const takeCount = (old: FieldValue[], { queue, reason }: DeadLetterEntry): bigin
 const textOf = (value: FieldValue | undefined): string | undefined =>
   value?.type === 'S' ? utf8Decode(value.value) : undefined
 
-const deathOf = (entry: DeadLetterEntry, countBefore: bigint): FieldValue => {
+/** Keys of copies that everybody may see: those of the blind ones are not among the headers. */
+const copiesOf = (before: FieldTable): readonly (string | undefined)[] => {
+  const copies = findField(before, 'CC')
+  return copies?.type === 'A' ? copies.value.map(textOf) : []
+}
+
+export const deathOf = (entry: DeadLetterEntry, countBefore: bigint): FieldValue => {
   const { queue, reason, count, exchange, routingKeys, timeMs, originalTtlMs } = entry
   const fields: Field[] = [
     { name: 'count', value: { type: 'l', value: BigInt(count) + countBefore } },

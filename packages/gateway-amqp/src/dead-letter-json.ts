@@ -2,7 +2,7 @@
 import { utf8Decode } from '@millrace/codec'
 import type { DeadLetterEntry } from '@millrace/core'
 import { type FieldTable, type FieldValue, findField } from './codec/field-table.ts'
-import { deathHeaders } from './dead-letter-headers.ts'
+import { deathOf } from './dead-letter-headers.ts'
 
 const ENTRIES_COUNT_MAX = 1_000
 const reasonsByName: ReadonlyMap<string, DeadLetterEntry['reason']> = new Map([
@@ -55,7 +55,7 @@ export const deathsFromJson = (json: string): FieldValue | undefined => {
   if (!Array.isArray(entries) || entries.length > ENTRIES_COUNT_MAX) return undefined
   const checked = entries.map(checkEntry)
   if (checked.includes(undefined)) return undefined
-  return deathHeaders(checked as DeadLetterEntry[], []).at(0)?.value
+  return { type: 'A', value: (checked as DeadLetterEntry[]).map((entry) => deathOf(entry, 0n)) }
 }
 
 const parse = (json: string): unknown => {

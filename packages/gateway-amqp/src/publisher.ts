@@ -232,7 +232,7 @@ export class Publisher implements ContentSink {
     const { exchange } = this.#publication
     const vhost = host.name
     if (error.code === 'ERR_EXCHANGE_NOT_FOUND') return exchangeNotFound(exchange, vhost)
-    if (error.code === 'ERR_INVALID_ARGUMENT' && host.isInternal(exchange)) {
+    if (error.code === 'ERR_NOT_AUTHORIZED' && host.isInternal(exchange)) {
       return accessRefused(`cannot publish to internal ${inVhost('exchange', exchange, vhost)}`)
     }
     return resourceFault(error, { ...host.names, exchange })

@@ -29,7 +29,14 @@ const textsOf = (headers: readonly RecordHeader[]) =>
   headers.map(({ key, value }) => [key, value === null ? null : utf8Decode(value)])
 
 const deaths = JSON.stringify([
-  { queue: 'q', reason: 'expired', count: 2, exchange: 'e', routingKeys: ['k'], timeMs: 5_000 },
+  {
+    queue: 'q',
+    reason: 'expired',
+    count: 2,
+    exchange: 'e',
+    routingKeys: ['k', 'l'],
+    timeMs: 5_000,
+  },
 ])
 
 /** A value for every reserved header, and what it is after a way through AMQP. */

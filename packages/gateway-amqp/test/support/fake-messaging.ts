@@ -386,11 +386,13 @@ export class FakeMessaging implements Messaging {
       if (exchange === undefined)
         throw new BrokerError('ERR_EXCHANGE_NOT_FOUND', [message.exchange])
       if (exchange.settings.isInternal) {
-        throw new BrokerError('ERR_INVALID_ARGUMENT', ['exchange', 'it is internal'])
+        throw new BrokerError('ERR_NOT_AUTHORIZED', ['anonymous', 'write', message.exchange])
       }
       for (const binding of this.bindings) {
         if (binding.exchange !== message.exchange) continue
-        const isMatch = exchange.settings.type === 'fanout' || keys.includes(binding.routingKey)
+        const { type } = exchange.settings
+        const isMatch =
+          type === 'fanout' || (type !== 'headers' && keys.includes(binding.routingKey))
         if (isMatch || isHeaderMatch(binding, message)) {
           this.#visit(this.queues.get(binding.target), targets)
         }
