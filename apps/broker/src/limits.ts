@@ -80,6 +80,15 @@ export const SUBSCRIPTION_HELD_BYTES = 16 * 1024 * 1024
 export const DELIVERY_BYTES_MIN = 16 * 1024
 export const CREDIT_BYTES_MAX = 0xffff_ffff
 
+/** Messages of one connection whose confirm is still to come. */
+export const PUBLISH_IN_FLIGHT_COUNT_MAX = 16_384
+/** Deliveries of one consumer that are not settled, also where it asks for no limit. */
+export const UNSETTLED_COUNT_MAX = 65_536
+/** A delivery that is larger goes out in a frame of its own, its payload as it is. */
+export const DELIVERY_COPIED_BYTES_MAX = 8 * 1024
+/** Deliveries gather in one frame up to this. */
+export const DELIVERY_FRAME_BYTES = 32 * 1024
+
 /** Several frames of the native protocol; more go into the next message. */
 export const WEBSOCKET_MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 export const WEBSOCKET_FRAGMENTS_MAX = 1_024

@@ -254,7 +254,7 @@ describe.each(amqpBrokers)('amqplib and $name', ({ launch }) => {
       const server = await connection.createChannel()
       await server.consume(queue, (request) => {
         if (request === null) return
-        const { replyTo, correlationId } = request.properties as Record<string, string>
+        const { replyTo, correlationId } = request.properties as unknown as Record<string, string>
         server.sendToQueue(replyTo as string, Buffer.from(textOf(request).toUpperCase()), {
           correlationId: correlationId as string,
         })

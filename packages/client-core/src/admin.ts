@@ -1,9 +1,12 @@
-/** Topics as a program manages them. Every call is one request. */
+/** Topics as a program manages them, and what there is of exchanges and queues. Every call is one request. */
 import {
   type BackedUp,
+  type Binding,
+  type ExchangeDescription,
   Opcode,
   type PartitionEarliest,
   type PartitionOffset,
+  type QueueDescription,
   type StorageChecked,
   type TopicDescription,
   type TopicSettings,
@@ -30,6 +33,13 @@ import {
 import { checkInteger, checkOffset, checkTopic, isDate } from './check.ts'
 import { invalidArgument } from './errors.ts'
 import { PermissionAdmin, UserAdmin } from './identity-admin.ts'
+import {
+  type BindingListOptions,
+  listBindings,
+  listExchanges,
+  listQueues,
+  type NameListOptions,
+} from './queue/messaging-requests.ts'
 import type { BrokerSession } from './session/broker-session.ts'
 
 /** On every call: ends the wait with ERR_ABORTED; the broker may still do what was asked. */
@@ -220,6 +230,20 @@ export class Admin {
     const decode = (answer: Uint8Array): number => decodeTopicTruncated(answer).next
     const { signal } = options
     return this.#session().call(Opcode.TOPIC_TRUNCATE, body, decode, { signal })
+  }
+
+  /** The exchanges of the namespace that this client may see. */
+  listExchanges(options: NameListOptions = {}): Promise<readonly ExchangeDescription[]> {
+    return listExchanges(this.#session(), options)
+  }
+
+  listQueues(options: NameListOptions = {}): Promise<readonly QueueDescription[]> {
+    return listQueues(this.#session(), options)
+  }
+
+  /** Those of which all the fields given are so. */
+  listBindings(options: BindingListOptions = {}): Promise<readonly Binding[]> {
+    return listBindings(this.#session(), options)
   }
 
   /**

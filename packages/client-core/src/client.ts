@@ -14,6 +14,12 @@ import { closedError } from './errors.ts'
 import { type FetchOptions, type FetchResult, fetchMessages } from './fetch.ts'
 import { Producer } from './producer/producer.ts'
 import type { ProducerOptions } from './producer/producer-options.ts'
+import { Exchange, type ExchangeOptions } from './queue/exchange.ts'
+import { checkName, checkQueue } from './queue/message-options.ts'
+import { MessagingHub } from './queue/messaging-hub.ts'
+import { Queue, type QueueOptions } from './queue/queue.ts'
+import { runTransaction, type Transaction } from './queue/transaction.ts'
+import { Worker, type WorkHandler, type WorkOptions } from './queue/worker.ts'
 import type { BrokerSession } from './session/broker-session.ts'
 import type { QueuedIterator } from './consumer/queued-iterator.ts'
 import { type ClientStatus, StatusFeed } from './status.ts'
@@ -39,6 +45,7 @@ export class Client {
   readonly #producers = new Set<Producer<never>>()
   readonly #consumers = new Set<Consumer<never>>()
   readonly #feeds = new Set<StatusFeed>()
+  #messaging: MessagingHub | undefined
   #status: ClientStatus
   #isClosing = false
 
@@ -99,6 +106,39 @@ export class Client {
     return consumer
   }
 
+  /** A queue: each message goes to one of its consumers. Nothing is sent before it is used. */
+  queue<T = unknown>(name: string, options: QueueOptions<T> = {}): Queue<T> {
+    return new Queue<T>(this.#hub(), checkQueue(name), options)
+  }
+
+  /** An exchange: messages are published to it, and bindings lead on to queues and topics. */
+  exchange<T = unknown>(name: string, options: ExchangeOptions<T> = {}): Exchange<T> {
+    return new Exchange<T>(this.#hub(), checkName('exchange', name), options)
+  }
+
+  /** Runs the handler for each message of a queue, several at once, and again when it fails. */
+  work<T = unknown>(
+    queue: string | Queue<T>,
+    handler: WorkHandler<T>,
+    options: WorkOptions<T> = {},
+  ): Worker<T> {
+    const from = typeof queue === 'string' ? this.queue<T>(queue) : queue
+    return new Worker<T>(this.#hub(), from, handler, options)
+  }
+
+  /**
+   * What the function publishes and settles happens together or not at all, also across a crash of
+   * the broker; answers what the function answers. Rejects with what it throws, and with
+   * ERR_CONNECTION_LOST when the connection of a delivery is gone; the text says when it may have
+   * happened all the same.
+   */
+  async transaction<Result>(
+    run: (transaction: Transaction) => Promise<Result> | Result,
+    options: WaitOptions = {},
+  ): Promise<Result> {
+    return runTransaction(this.#hub(), run, options)
+  }
+
   /**
    * One pull: messages of a partition from an offset on. ERR_TOPIC_NOT_FOUND,
    * ERR_PARTITION_NOT_FOUND, ERR_OFFSET_OUT_OF_RANGE, ERR_BATCH_CHECKSUM, ERR_TIMED_OUT.
@@ -121,8 +161,10 @@ export class Client {
     if (this.#isClosing) return void (await this.closed)
     this.#isClosing = true
     const consumers = [...this.#consumers].map((consumer) => consumer.close())
+    await this.#messaging?.drainConsumers()
     const producers = [...this.#producers].map((producer) => producer.close(options))
-    const outcomes = await Promise.allSettled([...consumers, ...producers])
+    const publisher = this.#messaging?.publisher.flush(options)
+    const outcomes = await Promise.allSettled([...consumers, ...producers, publisher])
     await this.#end()
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
     if (failed !== undefined) throw failed.reason
@@ -150,6 +192,12 @@ export class Client {
     return this.#emitter.on(name, listener)
   }
 
+  #hub(): MessagingHub {
+    this.#checkUsable()
+    this.#messaging ??= new MessagingHub(this.#session)
+    return this.#messaging
+  }
+
   #checkUsable(): void {
     const { end } = this.#session
     if (end !== undefined) throw end
@@ -160,6 +208,7 @@ export class Client {
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     const error = closedError('the client')
     for (const producer of this.#producers) producer.stop(error)
+    this.#messaging?.stop(error)
     await this.#session.close()
     await this.closed
   }
@@ -168,6 +217,7 @@ export class Client {
     const reason = error ?? closedError('the client')
     for (const producer of [...this.#producers]) producer.fail(reason)
     for (const consumer of [...this.#consumers]) consumer.onSessionEnd(reason)
+    this.#messaging?.onSessionEnd(reason)
     this.#emit({ type: 'closed', error })
     return error
   }

@@ -64,3 +64,32 @@ export {
   type TypedTopicOptions,
 } from './typed-topic.ts'
 export type { WaitOptions } from './wait.ts'
+export type { Binding, DeadLetter, ExchangeDescription, QueueDescription } from '@millrace/protocol'
+export type { PayloadSchema, QueueConsumeOptions } from './queue/consume-options.ts'
+export { type AckOptions, Delivery, type NackOptions, QueuedMessage } from './queue/delivery.ts'
+export { Exchange, type ExchangeOptions } from './queue/exchange.ts'
+export type { MessageOptions } from './queue/message-options.ts'
+export type { BindingListOptions, NameListOptions } from './queue/messaging-requests.ts'
+export {
+  type DeleteQueueOptions,
+  type MoveOptions,
+  Queue,
+  type QueueOptions,
+} from './queue/queue.ts'
+export { QueueConsumer } from './queue/queue-consumer.ts'
+export type { PublishResult } from './queue/sender.ts'
+export type {
+  BindOptions,
+  ExchangeSettings,
+  ExchangeType,
+  QueueSettings,
+  QueueSettingsPatch,
+} from './queue/settings.ts'
+export { Transaction } from './queue/transaction.ts'
+export {
+  type WorkContext,
+  Worker,
+  type WorkFailure,
+  type WorkHandler,
+  type WorkOptions,
+} from './queue/worker.ts'

@@ -49,6 +49,21 @@ export const PARKED_BYTES_MAX: number = 256 * 1024 * 1024
 export const DELIVERY_TIMEOUT_MS = 120_000
 export const HEADERS_COUNT_MAX = 1_000
 
+/** With its head a PUBLISH fits one frame of the default size. */
+export const PUBLISH_BYTES_MAX = 255 * 1024
+/** A batch begins with this, for most programs publish a message at a time. */
+export const PUBLISH_BYTES_MIN = 1_024
+export const MESSAGES_PER_PUBLISH_MAX = 5_000
+export const PUBLISH_IN_FLIGHT_MAX = 32
+/** Unsettled deliveries of a consumer of a queue. */
+export const PREFETCH_DEFAULT = 100
+export const PREFETCH_MAX = 65_536
+export const WORK_CONCURRENCY_MAX = 10_000
+export const WORK_DELAY_MS_MIN = 1_000
+export const WORK_DELAY_MS_MAX = 60_000
+/** Settlements of one turn that go into one SETTLE. */
+export const SETTLE_RANGES_MAX = 5_000
+
 export const CREDIT_BYTES_DEFAULT = 4 * 1024 * 1024
 export const CREDIT_BYTES_MIN = 1_024
 export const CREDIT_BYTES_MAX = 1024 * 1024 * 1024

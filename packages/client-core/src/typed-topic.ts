@@ -5,7 +5,7 @@
  * What is stored is what was published, not what the schema makes of it: readers let the schema make
  * it again, and a reader in another language sees plain data.
  */
-import { BrokerError } from '@millrace/codec'
+import type { BrokerError } from '@millrace/codec'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { ConsumeOptions } from './consumer/consumer-options.ts'
 import type { Consumer } from './consumer/consumer.ts'
@@ -15,6 +15,7 @@ import type { CodecName, PayloadCodec } from './payload-codec.ts'
 import type { Producer } from './producer/producer.ts'
 import type { MessageEnvelope, ProduceResult } from './producer/producer-message.ts'
 import type { ProducerOptions } from './producer/producer-options.ts'
+import { acceptPayload } from './schema.ts'
 import { type WaitOptions, abortable } from './wait.ts'
 
 export interface TypedTopicOptions<Schema extends StandardSchemaV1> {
@@ -50,27 +51,7 @@ export interface TypedTopicClient {
   consume<T>(topic: string, options: ConsumeOptions<T>): Consumer<T>
 }
 
-const ISSUES_MAX = 5
-
 const ignore = (): void => undefined
-
-const pathOf = ({ path = [] }: StandardSchemaV1.Issue): string =>
-  path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
-
-const textOf = (issues: readonly StandardSchemaV1.Issue[]): string => {
-  const lines = issues.slice(0, ISSUES_MAX).map((issue) => {
-    const path = pathOf(issue)
-    return path === '' ? issue.message : `${path}: ${issue.message}`
-  })
-  const rest = issues.length - lines.length
-  return rest > 0 ? `${lines.join('; ')}; and ${rest} more` : lines.join('; ')
-}
-
-const accept = <T>(result: StandardSchemaV1.Result<T>, topic: string): T => {
-  if (result.issues === undefined) return result.value
-  const values = [`the schema of '${topic}' wants it`, textOf(result.issues)]
-  throw new BrokerError('ERR_PAYLOAD_CODEC', values, { cause: result.issues })
-}
 
 /** The messages of a typed topic: an async iterable, and the consumer behind it. */
 export class TypedSubscription<T> implements AsyncIterable<TypedMessage<T>, undefined> {
@@ -111,7 +92,7 @@ export class TypedSubscription<T> implements AsyncIterable<TypedMessage<T>, unde
     try {
       if (message.bytes === null) return { value: null, message }
       const result = await this.#schema['~standard'].validate(message.payload)
-      return { value: accept(result, topic), message }
+      return { value: acceptPayload(result, topic), message }
     } catch (error) {
       // Of this package: the payload's codec, or the schema.
       const failure = error as BrokerError
@@ -214,6 +195,6 @@ export class TypedTopic<Schema extends StandardSchemaV1> {
   }
 
   async #validate(value: unknown): Promise<void> {
-    accept(await this.#options.schema['~standard'].validate(value), this.name)
+    acceptPayload(await this.#options.schema['~standard'].validate(value), this.name)
   }
 }

@@ -134,3 +134,10 @@ export {
   type QueueSettingsPatch,
   type TargetKind,
 } from './engine/messaging.ts'
+
+// For tools/bench, which measures routing with nothing around it.
+export { BoundBinding } from './routing/bound-binding.ts'
+export { defaultExchangeSettings } from './routing/exchange-settings.ts'
+export type { ExchangeTable } from './routing/exchange-table.ts'
+export { createExchange, openExchangeTable } from './routing/open-exchange-table.ts'
+export type { RoutedMessage, RouteTarget } from './routing/route-target.ts'

@@ -12,6 +12,7 @@ import { logins } from './logins.ts'
 import { memory } from './memory.ts'
 import { partitions } from './partitions.ts'
 import { produce } from './produce.ts'
+import { routing } from './routing.ts'
 import { smallRecords } from './small-records.ts'
 import { start } from './start.ts'
 import { topics } from './topics.ts'
@@ -32,4 +33,5 @@ export const questions: readonly Question[] = [
   background,
   logins,
   idempotence,
+  routing,
 ]

@@ -15,6 +15,7 @@ import { produceKafkaRaw } from './produce-kafka-raw.ts'
 import { producePartitions } from './produce-partitions.ts'
 import { produceRaw } from './produce-raw.ts'
 import { produceWithClient } from './produce-with-client.ts'
+import { routeMessages } from './route-messages.ts'
 import { runLibrdkafka } from './run-librdkafka.ts'
 import { serveAmqp } from './serve-amqp.ts'
 import { syncLoop } from './sync-loop.ts'
@@ -37,6 +38,7 @@ export interface Tasks {
   readonly produceWithClient: typeof produceWithClient
   readonly receiveFile: typeof receiveFile
   readonly renewLogin: typeof renewLogin
+  readonly routeMessages: typeof routeMessages
   readonly runLibrdkafka: typeof runLibrdkafka
   readonly sendBytes: typeof sendBytes
   readonly serveAmqp: typeof serveAmqp
@@ -65,6 +67,7 @@ const tasks: Tasks = {
   produceWithClient,
   receiveFile,
   renewLogin,
+  routeMessages,
   runLibrdkafka,
   sendBytes,
   serveAmqp,

@@ -8,7 +8,15 @@
  */
 import { type BrokerError, RingQueue } from '@millrace/codec'
 import type { Connection, ReadLease } from '@millrace/core'
-import { encodeError, encodeFrame, FRAME_HEADER_BYTES, writeFrameHeader } from '@millrace/protocol'
+import {
+  encodeError,
+  encodeFrame,
+  FRAME_HEADER_BYTES,
+  frameChannel,
+  frameCorrelation,
+  frameOpcode,
+  writeFrameHeader,
+} from '@millrace/protocol'
 import { OUTBOUND_HIGH_WATER_BYTES } from '../limits.ts'
 import type { MemoryBudget } from '../net/memory-budget.ts'
 import { OutgoingBody } from './outgoing-body.ts'
@@ -94,6 +102,17 @@ export class FrameOutput {
     }
     const whole = { parts: [body], byteLength: body.length, release: nothingToRelease }
     this.sendBody(opcode, channel, correlation, NO_HEAD, whole)
+  }
+
+  /** A whole frame made elsewhere, that must not overtake the bodies in line; it is given away. */
+  sendFrame(frame: Uint8Array): void {
+    const body = frame.subarray(FRAME_HEADER_BYTES)
+    if (this.#current === undefined && !this.isBlocked && frame.length <= this.#frameBytesMax) {
+      this.write(frame)
+      this.#noteSent(body.length)
+      return
+    }
+    this.sendInLine(frameOpcode(frame, 0), frameChannel(frame, 0), frameCorrelation(frame, 0), body)
   }
 
   /** `head` is a fresh buffer; the lease is released once its bytes are written or the peer is gone. */

@@ -34,11 +34,11 @@ import { FrameOutput } from './frame-output.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { encodeHttpHint } from './http-hint.ts'
 import type { Handshake } from './handlers/connect.ts'
-import { isSilentProduce } from './handlers/produce.ts'
 import type { OpenSession } from './open-session.ts'
 import { QuotaGate } from './quota-gate.ts'
 import { checkRequest, findHandler } from './request-table.ts'
 import { checkTransition, type SessionState } from './session-state.ts'
+import { isSilent } from './silent-request.ts'
 
 /** What is the same for every session of a gateway. */
 export interface NativeSettings {
@@ -60,7 +60,14 @@ export interface SessionSurroundings {
 }
 
 /** Why a session does not read at the moment; several may hold at once. */
-export const Suspension = { ENGINE: 1, OUTPUT: 2, HANDSHAKE: 4, QUOTA: 8, ALARM: 16 } as const
+export const Suspension = {
+  ENGINE: 1,
+  OUTPUT: 2,
+  HANDSHAKE: 4,
+  QUOTA: 8,
+  ALARM: 16,
+  MESSAGING: 32,
+} as const
 export type Suspension = (typeof Suspension)[keyof typeof Suspension]
 
 const CLOSE_REASON_GOING_AWAY = new BrokerError('ERR_GOING_AWAY')
@@ -149,7 +156,8 @@ export class NativeSession implements Session {
   get inFlightCount(): number {
     const open = this.#open
     if (open === undefined) return this.#controlCount
-    return this.#controlCount + open.intake.answerableCount + open.fetches.count
+    const messageCount = open.messaging.intake.answerableCount
+    return this.#controlCount + open.intake.answerableCount + open.fetches.count + messageCount
   }
 
   onData(chunk: Uint8Array): void {
@@ -213,6 +221,7 @@ export class NativeSession implements Session {
     this.#state = checkTransition(this.#state, 'closing')
     this.#closeRequest = { channel, correlation }
     this.#open?.subscriptions.closeAll()
+    this.#open?.messaging.endConsumers()
     this.#open?.fetches.hurry()
     this.finishIfIdle()
   }
@@ -229,6 +238,7 @@ export class NativeSession implements Session {
     const code = wireOfError(CLOSE_REASON_GOING_AWAY)
     const body = encodeGoAway({ code, reason: message, reconnectAfterMs: 0 })
     this.open.subscriptions.closeAll()
+    this.open.messaging.endConsumers()
     this.output.sendInLine(Opcode.GO_AWAY, 0, 0, body)
     this.open.fetches.hurry()
     this.finishIfIdle()
@@ -277,7 +287,8 @@ export class NativeSession implements Session {
   /** After every answer: a session that is on its way out may be done. */
   finishIfIdle(): void {
     if (this.#state !== 'closing' && this.#state !== 'draining') return
-    if (this.inFlightCount > 0 || (this.#open?.intake.count ?? 0) > 0) return
+    const silentCount = (this.#open?.intake.count ?? 0) + (this.#open?.messaging.intake.count ?? 0)
+    if (this.inFlightCount > 0 || silentCount > 0) return
     const request = this.#closeRequest
     if (request !== undefined) {
       const nothing = new Uint8Array(0)
@@ -342,7 +353,7 @@ export class NativeSession implements Session {
       checkRequest(handler, frame, this)
       handler?.run(this, frame)
     } catch (error) {
-      if (this.#state === 'draining' && isSilentProduce(frame)) return
+      if (this.#state === 'draining' && isSilent(frame)) return
       // What is no request has a number of ours, or none: the peer would take it for one of its own.
       this.fail(error, channel, isRequest(opcode) ? correlation : 0)
     }
@@ -364,9 +375,11 @@ export class NativeSession implements Session {
   #handleBlocked(isBlocked: boolean): void {
     if (isBlocked) {
       this.suspend(Suspension.OUTPUT)
+      this.#open?.messaging.pause()
       return
     }
     this.#open?.subscriptions.pumpAll()
+    this.#open?.messaging.resume()
     if (!this.output.isBlocked) this.resume(Suspension.OUTPUT)
   }
 
@@ -429,6 +442,7 @@ export class NativeSession implements Session {
     this.#expiryTimer?.cancel()
     this.#heartbeat?.stop()
     this.#open?.subscriptions.closeAll()
+    this.#open?.messaging.close()
     this.#open?.engine.close()
   }
 }

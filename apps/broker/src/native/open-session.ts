@@ -3,6 +3,7 @@ import { compressionCodecs } from '@millrace/codec'
 import type { Caller, EngineSession, Principal, Services, SessionOptions } from '@millrace/core'
 import { FetchQueue } from './fetch-queue.ts'
 import { HandleTable } from './handle-table.ts'
+import { MessagingLink } from './messaging/messaging-link.ts'
 import { type NativeSession, Suspension } from './native-session.ts'
 import { ProduceIntake } from './produce-intake.ts'
 import { SubscriptionSet } from './subscription-set.ts'
@@ -16,6 +17,7 @@ export interface OpenSession {
   readonly intake: ProduceIntake
   readonly fetches: FetchQueue
   readonly subscriptions: SubscriptionSet
+  readonly messaging: MessagingLink
 }
 
 /** Names that a client may list and this version does not know are left out. */
@@ -67,10 +69,12 @@ export const createOpenSession = (
     session.connection.sendsFiles,
   )
   const handles = new HandleTable()
+  const messaging = new MessagingLink(session)
   const renew = (principal: Principal): void => {
     open.caller = { ...open.caller, principal }
     engine.renew(principal)
+    messaging.renew(principal)
   }
-  const open = { caller, renew, engine, handles, intake, fetches, subscriptions }
+  const open = { caller, renew, engine, handles, intake, fetches, subscriptions, messaging }
   return open
 }

@@ -8,15 +8,19 @@ import { handleBackup, handleStorageCheck } from './handlers/care.ts'
 import { handleAuthenticate, handleConnect } from './handlers/connect.ts'
 import { handleFetch } from './handlers/fetch.ts'
 import { handleClose, handlePing, handlePong } from './handlers/link.ts'
+import * as exchanges from './handlers/exchanges.ts'
 import * as identity from './handlers/identity.ts'
 import { handleListOffsets } from './handlers/list-offsets.ts'
-import { handleProduce, isSilentProduce } from './handlers/produce.ts'
+import * as messages from './handlers/messages.ts'
+import { handleProduce } from './handlers/produce.ts'
 import { handleInitProducer } from './handlers/producers.ts'
+import * as queues from './handlers/queues.ts'
 import { handleRecordsDelete, handleTruncate } from './handlers/removal.ts'
 import { handleCredit, handleSubscribe, handleUnsubscribe } from './handlers/subscribe.ts'
 import * as topics from './handlers/topics.ts'
 import type { NativeSession } from './native-session.ts'
 import type { SessionState } from './session-state.ts'
+import { isSilent } from './silent-request.ts'
 
 export interface RequestHandler {
   readonly states: readonly SessionState[]
@@ -55,6 +59,29 @@ type RequestOpcode =
   | typeof Opcode.ACCESS_EXPLAIN
   | typeof Opcode.STORAGE_CHECK
   | typeof Opcode.BACKUP
+  | typeof Opcode.EXCHANGE_DECLARE
+  | typeof Opcode.EXCHANGE_DESCRIBE
+  | typeof Opcode.EXCHANGE_LIST
+  | typeof Opcode.EXCHANGE_DELETE
+  | typeof Opcode.BIND
+  | typeof Opcode.UNBIND
+  | typeof Opcode.BINDING_LIST
+  | typeof Opcode.QUEUE_DECLARE
+  | typeof Opcode.QUEUE_DESCRIBE
+  | typeof Opcode.QUEUE_LIST
+  | typeof Opcode.QUEUE_ALTER
+  | typeof Opcode.QUEUE_DELETE
+  | typeof Opcode.QUEUE_PURGE
+  | typeof Opcode.QUEUE_PEEK
+  | typeof Opcode.QUEUE_MOVE
+  | typeof Opcode.QUEUE_REPLAY
+  | typeof Opcode.PUBLISH
+  | typeof Opcode.COMMIT
+  | typeof Opcode.CONSUME
+  | typeof Opcode.CONSUMER_ALTER
+  | typeof Opcode.CONSUMER_CANCEL
+  | typeof Opcode.GET
+  | typeof Opcode.SETTLE
 
 const request = (run: RequestHandler['run']): RequestHandler => ({
   states: ['open'],
@@ -100,6 +127,29 @@ const handlers: { readonly [Op in RequestOpcode]: RequestHandler } = {
   [Opcode.ACCESS_EXPLAIN]: request(identity.handleAccessExplain),
   [Opcode.STORAGE_CHECK]: request(handleStorageCheck),
   [Opcode.BACKUP]: request(handleBackup),
+  [Opcode.EXCHANGE_DECLARE]: request(exchanges.handleExchangeDeclare),
+  [Opcode.EXCHANGE_DESCRIBE]: request(exchanges.handleExchangeDescribe),
+  [Opcode.EXCHANGE_LIST]: request(exchanges.handleExchangeList),
+  [Opcode.EXCHANGE_DELETE]: request(exchanges.handleExchangeDelete),
+  [Opcode.BIND]: request(exchanges.handleBind),
+  [Opcode.UNBIND]: request(exchanges.handleUnbind),
+  [Opcode.BINDING_LIST]: request(exchanges.handleBindingList),
+  [Opcode.QUEUE_DECLARE]: request(queues.handleQueueDeclare),
+  [Opcode.QUEUE_DESCRIBE]: request(queues.handleQueueDescribe),
+  [Opcode.QUEUE_LIST]: request(queues.handleQueueList),
+  [Opcode.QUEUE_ALTER]: request(queues.handleQueueAlter),
+  [Opcode.QUEUE_DELETE]: request(queues.handleQueueDelete),
+  [Opcode.QUEUE_PURGE]: request(queues.handleQueuePurge),
+  [Opcode.QUEUE_PEEK]: request(messages.handleQueuePeek),
+  [Opcode.QUEUE_MOVE]: request(queues.handleQueueMove),
+  [Opcode.QUEUE_REPLAY]: request(queues.handleQueueReplay),
+  [Opcode.PUBLISH]: request(messages.handlePublish),
+  [Opcode.COMMIT]: request(messages.handleCommit),
+  [Opcode.CONSUME]: request(messages.handleConsume),
+  [Opcode.CONSUMER_ALTER]: request(messages.handleConsumerAlter),
+  [Opcode.CONSUMER_CANCEL]: request(messages.handleConsumerCancel),
+  [Opcode.GET]: request(messages.handleGet),
+  [Opcode.SETTLE]: request(messages.handleSettle),
 }
 
 const byOpcode: readonly (RequestHandler | undefined)[] = Array.from(
@@ -115,15 +165,15 @@ export const checkRequest = (
   frame: Frame,
   session: NativeSession,
 ): void => {
-  const isSilent = isSilentProduce(frame)
-  if (frame.correlation === 0 && isRequest(frame.opcode) && !isSilent) {
+  const isUncounted = isSilent(frame)
+  if (frame.correlation === 0 && isRequest(frame.opcode) && !isUncounted) {
     const text = `${opcodeName(frame.opcode)} needs a correlation other than 0`
     throw new BrokerError('ERR_MALFORMED_FRAME', [text])
   }
   if (handler === undefined || !handler.states.includes(session.state)) {
     throw refusal(handler, frame.opcode, session.state)
   }
-  if (!handler.isCounted || isSilent) return
+  if (!handler.isCounted || isUncounted) return
   if (session.inFlightCount >= session.services.limits.inFlightCountMax) {
     throw new BrokerError('ERR_BUSY')
   }

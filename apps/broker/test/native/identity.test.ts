@@ -206,8 +206,9 @@ describe.each(everybody)('%s', (who) => {
 
 it('has every request of an open session in its tables', () => {
   const covered = new Set<string>([...matrix, ...general, ...byHandle].map(([name]) => name))
+  // From EXCHANGE_DECLARE on they are about exchanges and queues, whose resources are others.
   const asked = Object.entries(Opcode).filter(
-    ([, opcode]) => findHandler(opcode)?.isCounted === true,
+    ([, opcode]) => findHandler(opcode)?.isCounted === true && opcode < Opcode.EXCHANGE_DECLARE,
   )
   expect(asked.map(([name]) => name).filter((name) => !covered.has(name))).toEqual([])
 })

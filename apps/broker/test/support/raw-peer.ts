@@ -15,6 +15,7 @@ import {
   type Frame,
   FrameDecoder,
   Opcode,
+  splitBody,
 } from '@millrace/protocol'
 
 export interface ReceivedFrame {
@@ -96,6 +97,14 @@ export class RawPeer {
   /** Sends one frame and says under which correlation. */
   send(opcode: number, body?: Uint8Array, correlation = ++this.#correlation, channel = 0): number {
     this.write(encodeFrame(opcode, channel, correlation, body))
+    return correlation
+  }
+
+  /** A body of any length, in frames of the size that was agreed on. */
+  sendLong(opcode: number, body: Uint8Array): number {
+    const correlation = ++this.#correlation
+    const { frameBytesMax } = connectBody
+    splitBody(opcode, 0, correlation, [body], frameBytesMax, (chunk) => this.write(chunk))
     return correlation
   }
 

@@ -17,6 +17,7 @@ import {
   decodeError,
   decodeGoAway,
   decodePing,
+  decodeConsumerEnd,
   decodeSubscriptionEnd,
   encodeFrame,
   type GoAway,
@@ -35,7 +36,7 @@ import { Heartbeat } from './heartbeat.ts'
 import { Outbox } from './outbox.ts'
 import { type AnswerSink, RequestMap } from './request-map.ts'
 
-/** Who gets the deliveries of a subscription. */
+/** Who gets the deliveries of a subscription, or of a consumer of a queue: their numbers are one row. */
 export interface DeliverySink {
   /** The body is borrowed for the call unless `isOwned`. */
   onDeliver(body: Uint8Array, isOwned: boolean): void
@@ -343,12 +344,15 @@ export class Connection {
     if (isResponse(frame.opcode)) return this.#onAnswer(frame)
     switch (frame.opcode) {
       case Opcode.DELIVER:
+      case Opcode.QUEUE_DELIVER:
         return this.#deliverySinkOf(frame).onDeliver(frame.body, frame.isOwned)
       case Opcode.PING:
         // At most 64 bytes, so copied into the frame at once: the view need not last.
         return this.send(Opcode.PONG, frame.correlation, [decodePing(frame.body).echo])
       case Opcode.SUBSCRIPTION_END:
         return this.#onSubscriptionEnd(frame)
+      case Opcode.CONSUMER_END:
+        return this.#onConsumerEnd(frame)
       case Opcode.GO_AWAY:
         return this.#onGoAway(decodeGoAway(frame.body))
       default:
@@ -392,6 +396,13 @@ export class Connection {
     const end = decodeSubscriptionEnd(frame.body)
     this.#deliveries.delete(frame.correlation)
     sink.onEnd(receivedError(end.code, end.message), end)
+  }
+
+  #onConsumerEnd(frame: Frame): void {
+    const sink = this.#deliverySinkOf(frame)
+    const { code, message } = decodeConsumerEnd(frame.body)
+    this.#deliveries.delete(frame.correlation)
+    sink.onEnd(receivedError(code, message), undefined)
   }
 
   #onGoAway(goAway: GoAway): void {

@@ -32,7 +32,7 @@ const connectBody = (
     mechanism: login?.mechanism ?? 'ANONYMOUS',
     initial: login?.initial,
     client: { name: options.clientName, version: CLIENT_VERSION },
-    features: [],
+    features: ['queues'],
     codecs,
     heartbeatMs: options.heartbeatMs,
     frameBytesMax: options.frameBytesMax,

@@ -37,7 +37,7 @@ describe('the handshake', () => {
       namespace: 'n',
       mechanism: 'ANONYMOUS',
       client: { name: 'c', version: CLIENT_VERSION },
-      features: [],
+      features: ['queues'],
       codecs: ['none'],
       heartbeatMs: 15_000,
       frameBytesMax: 262_144,

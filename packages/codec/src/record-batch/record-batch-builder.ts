@@ -101,6 +101,11 @@ export class RecordBatchBuilder {
     return this.#position
   }
 
+  /** What it holds on to from batch to batch. */
+  get capacityBytes(): number {
+    return this.#bytes.length
+  }
+
   append(record: RecordInput): void {
     this.appendFields(record.timestamp, record.key, record.value, record.headers)
   }

@@ -18,6 +18,15 @@ describe('RecordBatchBuilder', () => {
     }
   })
 
+  it('tells how much it holds on to, which a reset leaves as it is', () => {
+    const builder = new RecordBatchBuilder()
+    builder.append(record('k', 'v'.repeat(5_000), at))
+    expect(builder.capacityBytes).toBeGreaterThanOrEqual(builder.sizeBytes)
+    const before = builder.capacityBytes
+    builder.reset()
+    expect(builder.capacityBytes).toBe(before)
+  })
+
   it('builds the same after a reset as a new builder', () => {
     const builder = new RecordBatchBuilder({ producerId: 4, producerEpoch: 1, baseSequence: 0 })
     for (let index = 0; index < 300; index++) builder.append(record('old', 'x'.repeat(index), at))

@@ -8,6 +8,8 @@ import { LEDGER_FLUSH_MS } from './limits.ts'
 
 /** Riding along costs bytes and work for each ledger: not with every group. */
 const RIDE_INTERVAL_MS = 10
+/** More than so many would each say little, and wait until there is more of it. */
+const RIDING_LEDGERS_MAX = 64
 
 export class LedgerSchedule {
   readonly #environment: Environment
@@ -32,7 +34,7 @@ export class LedgerSchedule {
 
   /** A group is about to be written: what has changed goes along, if it is time. */
   ride(): void {
-    if (this.#changed.length === 0) return
+    if (this.#changed.length === 0 || this.#changed.length > RIDING_LEDGERS_MAX) return
     if (this.#environment.clock.monotonic() - this.#flushedAtMs >= RIDE_INTERVAL_MS) this.flushAll()
   }
 

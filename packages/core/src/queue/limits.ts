@@ -11,10 +11,15 @@ export const MESSAGE_BYTES_MAX = 16 * 1_048_576
 export const SEGMENT_BYTES = 72 * 1_048_576
 export const LEDGER_SEGMENT_BYTES = 16 * 1_048_576
 
-/** What a queue reads ahead of its consumers, or keeps of what was just published. */
-export const READY_BYTES_MAX = 262_144
-export const READY_COUNT_MAX = 1_024
+/**
+ * What a queue keeps of what was just published while somebody waits for it: more than a group of the
+ * journal holds, or under load it would never catch up and read everything again.
+ */
+export const READY_BYTES_MAX = 4 * 1_048_576
+export const READY_COUNT_MAX = 8_192
+/** Read at once, and when so few are left of what was read. */
 export const READ_BYTES = 262_144
+export const READ_AHEAD_COUNT_MIN = 256
 /** Kept by all queues together of what was just published; beyond it they read it again. */
 export const READY_BYTES_TOTAL_MAX = 64 * 1_048_576
 

@@ -48,7 +48,6 @@ import { totalsOf } from './queue-counts.ts'
 import { replayQueue } from './replay-queue.ts'
 import { ReadyBudget } from './ready-budget.ts'
 import { SteadyClock } from './steady-clock.ts'
-import type { TopicTarget } from './topic-target.ts'
 import { TopicTargets } from './topic-targets.ts'
 import { Transactions } from './transactions.ts'
 import { Waiting } from './waiting-gets.ts'
@@ -99,7 +98,9 @@ export class LocalMessaging implements Messaging {
     this.#gatherer = new BatchGatherer(environment, store, this.#ledgers)
     this.#headers = new MessageHeaders(parts.propertyFormats)
     this.#gets = new Waiting(timers)
-    this.#targets = new TopicTargets((target) => this.#forgetTopic(target))
+    this.#targets = new TopicTargets()
+    topics.forget = (topic) =>
+      this.exchanges.forgetTarget(topic.definition.namespace, this.#targets.of(topic))
     this.#trimmer = new QueueTrimmer(environment, store, this.#clock)
     this.#maker = this.#createMaker()
     this.queues = new QueueRegistry({
@@ -446,20 +447,6 @@ export class LocalMessaging implements Messaging {
       log.warn('a queue that nobody uses stays for now', fields)
       if (isBrokerError(error) && error.retriable)
         timers.after(DROP_RETRY_MS, () => this.#drop(queue, isUnused))
-    })
-  }
-
-  #forgetTopic(target: TopicTarget): void {
-    const { metadata, environment } = this.#parts
-    const { namespace } = target.topic.definition
-    const forgotten = metadata.change(async (commit) => {
-      const { changes, apply } = this.exchanges.forgetTarget(namespace, target)
-      if (changes.size > 0) await commit(changes)
-      apply()
-    })
-    forgotten.catch((error: unknown) => {
-      const fields = { topic: target.name, error: describeError(error) }
-      environment.log.warn('bindings of a deleted topic stay', fields)
     })
   }
 

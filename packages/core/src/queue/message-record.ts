@@ -18,6 +18,7 @@ import {
   utf8Decode,
   utf8Encode,
   utf8Length,
+  varintSize,
   type RecordBatchBuilder,
   type RecordCursor,
 } from '@millrace/codec'
@@ -34,6 +35,12 @@ const FIXED_BYTES = 12
 const SHORT_MAX = 255
 const EXTRA_KEYS_MAX = 65_535
 const MESSAGE_ID_BYTES_MAX = 65_535
+
+/** All that stands behind the payload in a record: one header with an envelope of so many bytes. */
+export const envelopeHeaderBytes = (envelopeBytes: number): number =>
+  1 + varintSize(ENVELOPE_HEADER.length) + ENVELOPE_HEADER.length + nullableBytes(envelopeBytes)
+
+const nullableBytes = (length: number): number => varintSize(length) + length
 
 const noProperties = new Uint8Array(0)
 
@@ -74,10 +81,15 @@ export class EnvelopeWriter {
   readonly #header = { key: ENVELOPE_HEADER, value: this.#bytes as Uint8Array }
   readonly #headers = [this.#header]
 
-  /** Adds the message as the builder's next record. Throws ERR_INVALID_ARGUMENT. */
-  append(builder: RecordBatchBuilder, message: MessageFields, timestampMs: number): void {
-    this.#header.value = this.write(message)
+  /**
+   * Adds the message as the builder's next record. Answers how long its envelope is. Throws
+   * ERR_INVALID_ARGUMENT.
+   */
+  append(builder: RecordBatchBuilder, message: MessageFields, timestampMs: number): number {
+    const envelope = this.write(message)
+    this.#header.value = envelope
     builder.appendFields(timestampMs, message.key ?? null, message.payload, this.#headers)
+    return envelope.length
   }
 
   /** The envelope, in bytes that the next call writes over. */

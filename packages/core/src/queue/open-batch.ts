@@ -12,6 +12,7 @@ import type { Environment } from '../environment/environment.ts'
 import type { Log } from '../log/log.ts'
 import type { LogStore } from '../log/store.ts'
 import { AtomicUnit, type AppendTicket, type StoredBatch } from '../log/stored-batch.ts'
+import { BatchMessages } from './batch-messages.ts'
 import type { LedgerSchedule } from './ledger-schedule.ts'
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, LONE_MESSAGE_BYTES_MIN } from './limits.ts'
 import { EnvelopeWriter, type MessageFields } from './message-record.ts'
@@ -45,14 +46,14 @@ export class OpenBatch {
   readonly builder: RecordBatchBuilder
   readonly waiters: StoredWaiter[] = []
   /** The messages, for targets that hand them over; `undefined` when none wanted the first. */
-  readonly messages: QueuedMessage[] | undefined
+  readonly messages: BatchMessages | undefined
   payloadBytes = 0
   isSealed = false
 
   constructor(targets: readonly BatchTarget[], builder: RecordBatchBuilder, isWanted: boolean) {
     this.targets = targets
     this.builder = builder
-    this.messages = isWanted ? [] : undefined
+    this.messages = isWanted ? new BatchMessages() : undefined
   }
 }
 
@@ -89,7 +90,10 @@ class TargetTicket implements AppendTicket {
 }
 
 const noWaiters: readonly StoredWaiter[] = []
+/** A turn may publish to many queues: small builders are many, large ones are few. */
 const BUILDERS_KEPT_MAX = 32
+const SMALL_BUILDERS_KEPT_MAX = 1_024
+const SMALL_BUILDER_BYTES_MAX = 4_096
 
 export class BatchGatherer {
   readonly #environment: Environment
@@ -107,19 +111,20 @@ export class BatchGatherer {
   }
 
   /**
-   * Adds a message for all of these logs; `kept` is the same for who hands it over. The array is
+   * Adds a message for all of these logs; `isWanted` when one of them hands it over. The array is
    * borrowed. Throws ERR_INVALID_ARGUMENT, and then nothing was done.
    */
   add(
     targets: readonly BatchTarget[],
     message: MessageFields,
-    kept: QueuedMessage | undefined,
+    isWanted: boolean,
     timestampMs: number,
   ): OpenBatch {
     const isLone = message.payload.length >= LONE_MESSAGE_BYTES_MIN
-    const batch = this.#batchFor(targets, isLone, kept !== undefined)
-    this.#writer.append(batch.builder, message, timestampMs)
-    return this.#added(batch, message.payload.length, kept, isLone)
+    const batch = this.#batchFor(targets, isLone, isWanted)
+    const envelopeBytes = this.#writer.append(batch.builder, message, timestampMs)
+    if (isWanted) batch.messages?.add(message, timestampMs, batch.builder.sizeBytes, envelopeBytes)
+    return this.#added(batch, message.payload.length, isLone)
   }
 
   /** A record for a topic, as it will be read. */
@@ -127,7 +132,7 @@ export class BatchGatherer {
     const batch = this.#batchFor([target], false, false)
     const before = batch.builder.sizeBytes
     fill(batch.builder)
-    return this.#added(batch, batch.builder.sizeBytes - before, undefined, false)
+    return this.#added(batch, batch.builder.sizeBytes - before, false)
   }
 
   /** Everything gathered goes to the logs now. */
@@ -170,14 +175,8 @@ export class BatchGatherer {
     return batch
   }
 
-  #added(
-    batch: OpenBatch,
-    payloadBytes: number,
-    kept: QueuedMessage | undefined,
-    isLone: boolean,
-  ): OpenBatch {
+  #added(batch: OpenBatch, payloadBytes: number, isLone: boolean): OpenBatch {
     batch.payloadBytes += payloadBytes
-    if (batch.messages !== undefined && kept !== undefined) batch.messages.push(kept)
     const { builder } = batch
     if (builder.count === 1) this.#opened(batch)
     const isFull = builder.sizeBytes >= BATCH_BYTES_MAX || builder.count >= BATCH_RECORDS_MAX
@@ -199,26 +198,29 @@ export class BatchGatherer {
     const count = builder.count
     if (count > 0) this.#append(batch, builder.build(), unit ?? unitOf(targets))
     builder.reset()
-    if (this.#builders.length < BUILDERS_KEPT_MAX) this.#builders.push(builder)
+    const isSmall = builder.capacityBytes <= SMALL_BUILDER_BYTES_MAX
+    const keptMax = isSmall ? SMALL_BUILDERS_KEPT_MAX : BUILDERS_KEPT_MAX
+    if (this.#builders.length < keptMax) this.#builders.push(builder)
   }
 
   #append(batch: OpenBatch, bytes: Uint8Array, unit: AtomicUnit | undefined): void {
     const { targets } = batch
     const recordCount = batchRecordCount(bytes)
-    const hasAll = batch.messages?.length === recordCount
-    const messages = hasAll ? batch.messages : undefined
+    const hasAll = batch.messages?.count === recordCount
+    const messages = hasAll ? batch.messages?.in(bytes) : undefined
     const maxTimestamp = this.#environment.clock.now()
     // Ledgers first: nothing may stand between the batches of a unit.
     for (const target of targets) target.willAppend(target.log.nextOffset + recordCount)
     for (let index = 0; index < targets.length; index++) {
       const target = targets[index]!
       const isLast = index === targets.length - 1
-      const own = index === 0 ? bytes : bytes.slice()
       const waiters = isLast ? batch.waiters : noWaiters
       const ticket = new TargetTicket(target, batch, target.log.nextOffset, waiters)
       const place = unit === undefined ? undefined : { unit, isRepeat: index > 0 }
-      const accepted = { bytes: own, recordCount, maxTimestamp }
-      const stored: StoredBatch = this.#store.append(target.log, accepted, true, ticket, place)
+      // The first log has the bytes themselves; the others copy them into slabs that are used again.
+      const isOwned = index === 0
+      const accepted = { bytes, recordCount, maxTimestamp }
+      const stored: StoredBatch = this.#store.append(target.log, accepted, isOwned, ticket, place)
       target.appended(stored.baseOffset, recordCount, batch.payloadBytes, messages)
     }
   }

@@ -2,8 +2,8 @@
  * From a message to everything it reaches: routed, held against the limits of the queues, and stored
  * wherever it goes, in one batch for all logs together.
  *
- * The hot path of publishing: no closure, no array and no Promise for a message. A message whose
- * queues hand it over from memory is copied once, whatever their number.
+ * The hot path of publishing: no closure, no array and no Promise for a message. Its bytes are copied
+ * once for all queues in memory, and once for all logs.
  */
 import { BrokerError } from '@millrace/codec'
 import type { MessageSource, QueuedMessage } from '../engine/messaging.ts'
@@ -153,8 +153,7 @@ export class Publisher {
   }
 
   #store(message: Publishable, timestampMs: number, reached: Reached | undefined): void {
-    const kept = this.#isWanted ? (this.#kept ??= keepMessage(message, timestampMs)) : undefined
-    const batch = this.#gatherer.add(this.#lanes, message, kept, timestampMs)
+    const batch = this.#gatherer.add(this.#lanes, message, this.#isWanted, timestampMs)
     if (reached !== undefined) reached.batch(batch)
     const { messageId } = message
     if (this.#deduplicating === undefined || messageId === undefined) return

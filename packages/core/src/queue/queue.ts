@@ -258,7 +258,8 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
     let left = DISPATCH_MESSAGES_MAX
     while (left > 0 && this.#dropOne()) left--
     while (left > 0 && this.#expireOne()) left--
-    while (left > 0 && this.#handOne()) left--
+    const nowMs = this.#parts.clock.monotonic()
+    while (left > 0 && this.#handOne(nowMs)) left--
     this.#armExpiry()
     return left === 0
   }
@@ -372,7 +373,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
     entry.isRedelivered = isRedelivered
   }
 
-  #handOne(): boolean {
+  #handOne(nowMs: number): boolean {
     const entry = this.#head()
     if (entry === undefined) return false
     const consumer = this.#mayExpireUndelivered(entry) ? undefined : this.#line.next(this.#mayTake)
@@ -387,7 +388,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
       return !isHeldBack && this.#keys?.isFull !== true
     }
     this.#delivered(entry)
-    consumer.deliver(entry, this.#parts.clock.monotonic())
+    consumer.deliver(entry, nowMs)
     if (consumer.canTake) this.#line.add(consumer)
     return true
   }
@@ -445,7 +446,10 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
   }
 
   #isDue(entry: QueueEntry): boolean {
-    return entry.verdict !== undefined || this.#expiresAt(entry) <= this.#parts.clock.now()
+    if (entry.verdict !== undefined) return true
+    const atMs = this.#expiresAt(entry)
+    // Most never do: the clock is not asked for them.
+    return atMs !== Infinity && atMs <= this.#parts.clock.now()
   }
 
   #expiresAt(entry: QueueEntry): number {

@@ -24,7 +24,7 @@ import type { LogStore } from '../log/store.ts'
 import { HeldPositions } from './held-positions.ts'
 import type { Lane, LaneHooks, ReadRecord } from './lane.ts'
 import type { Ledger } from './ledger.ts'
-import { READ_BYTES, READY_BYTES_MAX, READY_COUNT_MAX } from './limits.ts'
+import { READ_AHEAD_COUNT_MIN, READ_BYTES, READY_BYTES_MAX, READY_COUNT_MAX } from './limits.ts'
 import { QueueEntry } from './queue-entry.ts'
 import type { BatchTarget, OpenBatch } from './open-batch.ts'
 import { countUnsettled, estimateBytes } from './ready-estimate.ts'
@@ -202,8 +202,7 @@ export class StoredLane implements Lane, BatchTarget {
     if (returned === undefined) this.#forget(entry)
     entry.state = 'in-flight'
     if (entry.verdict === undefined) this.#uncount(1, entry.payloadBytes)
-    const isLow = this.#ready.length < READY_COUNT_MAX / 4 && this.#ringBytes < READY_BYTES_MAX / 2
-    if (isLow) this.#refill(this.#readFrom)
+    if (this.#isLow && this.#readFrom < this.log.highWatermark) this.#refill(this.#readFrom)
   }
 
   putBack(entry: QueueEntry, isCounted: boolean): void {
@@ -317,6 +316,11 @@ export class StoredLane implements Lane, BatchTarget {
   /** The first position that was not delivered yet. */
   get #cursor(): number {
     return this.#ready.peek()?.position ?? this.#readFrom
+  }
+
+  /** Time to read on, before the last of it is handed over. */
+  get #isLow(): boolean {
+    return this.#ready.length < READ_AHEAD_COUNT_MIN && this.#ringBytes < READ_BYTES
   }
 
   #nextInRing(): QueueEntry | undefined {

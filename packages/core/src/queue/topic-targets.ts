@@ -4,20 +4,12 @@ import { TopicTarget } from './topic-target.ts'
 
 export class TopicTargets {
   readonly #targets = new WeakMap<Topic, TopicTarget>()
-  readonly #onDeleted: (target: TopicTarget) => void
-
-  constructor(onDeleted: (target: TopicTarget) => void) {
-    this.#onDeleted = onDeleted
-  }
 
   of(topic: Topic): TopicTarget {
     const known = this.#targets.get(topic)
     if (known !== undefined) return known
     const target = new TopicTarget(topic)
     this.#targets.set(topic, target)
-    topic.listeners.add((event) => {
-      if (event.kind === 'deleted') this.#onDeleted(target)
-    })
     return target
   }
 }

@@ -13,6 +13,8 @@ export class BoundBinding {
   readonly binding: Binding
   readonly source: Exchange
   readonly target: RouteTarget
+  /** Equal for equal bindings of the source. */
+  readonly identity: string
   place = -1
 
   constructor(id: number, binding: Binding, source: Exchange, target: RouteTarget) {
@@ -20,6 +22,7 @@ export class BoundBinding {
     this.binding = binding
     this.source = source
     this.target = target
+    this.identity = identityOf(binding)
   }
 }
 
@@ -33,6 +36,7 @@ export const sortedEntries = <Value>(
 export const identityOf = (binding: Binding): string => {
   const { targetKind, target, routingKey, match, headers, labels } = binding
   const ends = `${kindLetters[targetKind]}${target.length}:${target}${routingKey.length}:${routingKey}`
+  if (match === undefined && headers === undefined && labels === undefined) return ends
   const wanted = sortedEntries(headers)
   const labelled = sortedEntries(labels)
   if (match === undefined && wanted.length === 0 && labelled.length === 0) return ends

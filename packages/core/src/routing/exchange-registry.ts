@@ -292,10 +292,10 @@ export class ExchangeRegistry {
       const missing = source === undefined ? 'its exchange' : 'its target'
       return this.#storage.setAside(stored, `${missing} is not there`)
     }
-    if (source.findBinding(binding) !== undefined)
-      return this.#storage.setAside(stored, 'it is there twice')
+    const bound = new BoundBinding(id, binding, source, target)
+    if (source.hasBinding(bound)) return this.#storage.setAside(stored, 'it is there twice')
     try {
-      this.table(namespace).addBinding(new BoundBinding(id, binding, source, target))
+      this.table(namespace).addBinding(bound)
     } catch (error) {
       this.#storage.setAside(stored, (error as Error).message)
     }

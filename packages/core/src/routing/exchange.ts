@@ -70,14 +70,19 @@ export class Exchange implements RouteTarget {
     return this.#bindings.get(identityOf(binding))
   }
 
+  /** Whether an equal one is in force. */
+  hasBinding({ identity }: BoundBinding): boolean {
+    return this.#bindings.has(identity)
+  }
+
   addBinding(bound: BoundBinding): void {
     this.matcher.add(bound)
-    this.#bindings.set(identityOf(bound.binding), bound)
+    this.#bindings.set(bound.identity, bound)
     if (bound.target.kind === 'exchange') this.#exchangeTargetCount++
   }
 
   removeBinding(bound: BoundBinding): void {
-    if (!this.#bindings.delete(identityOf(bound.binding))) return
+    if (!this.#bindings.delete(bound.identity)) return
     this.matcher.remove(bound)
     if (bound.target.kind === 'exchange') this.#exchangeTargetCount--
   }

@@ -17,7 +17,9 @@ export class RouteWalk implements TargetVisitor {
   #found: (RouteTarget | undefined)[] = []
   #foundCount = 0
   /** Exchanges that were entered and are still to be matched. */
-  readonly #entered: Exchange[] = []
+  readonly #entered: (Exchange | undefined)[] = []
+  /** Counted by hand: an array that is emptied gives its room back, and takes it anew. */
+  #enteredCount = 0
   #mark = 0
   #hasMatched = false
   #isRepeatable = false
@@ -40,9 +42,11 @@ export class RouteWalk implements TargetVisitor {
     this.#mark++
     this.#isRepeatable = true
     // A walk that failed, over headers that could not be read, may have left some.
-    this.#entered.length = 0
+    this.#enteredCount = 0
     this.#enter(exchange)
-    for (let next = this.#entered.pop(); next !== undefined; next = this.#entered.pop()) {
+    while (this.#enteredCount > 0) {
+      const next = this.#entered[--this.#enteredCount]!
+      this.#entered[this.#enteredCount] = undefined
       this.#hasMatched = false
       next.match(message, this)
       this.#isRepeatable = this.#isRepeatable && next.matcher.isRepeatable
@@ -77,7 +81,7 @@ export class RouteWalk implements TargetVisitor {
   #enter(exchange: Exchange): void {
     if (exchange.visitedBy === this.#mark) return
     exchange.visitedBy = this.#mark
-    this.#entered.push(exchange)
+    this.#entered[this.#enteredCount++] = exchange
   }
 
   #takeAlternate(name: string | undefined): void {

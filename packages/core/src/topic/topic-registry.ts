@@ -11,7 +11,7 @@ import type { TopicSettings, TopicSettingsPatch } from '../engine/operations.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { Log } from '../log/log.ts'
 import type { LogStore } from '../log/store.ts'
-import type { MetadataStore } from '../meta/metadata-store.ts'
+import type { MetadataChanges, MetadataStore } from '../meta/metadata-store.ts'
 import { checkName, checkNamespace, DEFAULT_NAMESPACE } from '../names.ts'
 import { PARTITIONS_MAX, applySettings, defaultTopicSettings } from './topic-settings.ts'
 import { Topic, type TopicDefinition } from './topic.ts'
@@ -33,6 +33,13 @@ interface Ids {
   readonly nextTopicId: number
 }
 
+export interface Forgotten {
+  readonly changes: MetadataChanges
+  apply(): void
+}
+
+const nothingElse: Forgotten = { changes: new Map(), apply: () => undefined }
+
 export interface TopicDefaults {
   readonly settings: TopicSettings
   readonly partitions: number
@@ -52,6 +59,8 @@ export class TopicRegistry {
   readonly #byId = new Map<number, Topic>()
   readonly #graveTimers = new Map<number, TimerHandle>()
   #isClosed = false
+  /** What goes with a topic that is deleted, in the same change: bindings that lead to it. */
+  forget: (topic: Topic) => Forgotten = () => nothingElse
 
   constructor(
     environment: Environment,
@@ -203,12 +212,9 @@ export class TopicRegistry {
       checkRevision(topic, request.revision)
       const { id, namespace, name, logIds } = topic.definition
       const grave: Grave = { id, logIds, deletedAtMs: this.#environment.clock.now() }
-      await commit(
-        new Map<string, object | null>([
-          [TOPIC + id, null],
-          [GRAVE + id, grave],
-        ]),
-      )
+      const forgotten = this.forget(topic)
+      await commit(new Map([...forgotten.changes, [TOPIC + id, null], [GRAVE + id, grave]]))
+      forgotten.apply()
       topic.isDeleted = true
       this.#byName.delete(keyOf(namespace, name))
       this.#byId.delete(id)

@@ -145,6 +145,9 @@ describe('a stored binding', () => {
     expect(next.stored('binding/')).toHaveLength(2)
     await next.unbind('x', 'q')
     expect(next.stored('binding/')).toHaveLength(1)
+    // No longer set aside: from here on it is a new one.
+    await next.bind('x', 'q')
+    expect((await next.reopen()).route('x')).toEqual(['q', 'r'])
   })
 
   it('whose target is not there goes when it is unbound, or one of its ends goes', async () => {

@@ -116,6 +116,11 @@ export class MessageCursor {
     this.end = at
   }
 
+  /** The same bytes at another place, and where it stands stays. */
+  rebase(body: Uint8Array): void {
+    this.#body = body
+  }
+
   get isAtEnd(): boolean {
     return this.#next === this.#body.length
   }

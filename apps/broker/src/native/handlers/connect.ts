@@ -178,7 +178,7 @@ const agree = (session: NativeSession, { connect, version }: Handshake): Connect
     node: 0,
     authenticated: true,
     mechanisms: services.authenticator.mechanismsFor(contextOf(session, connect.namespace)),
-    features: [],
+    features: connect.features.includes('queues') ? ['queues'] : [],
     codecs: services.codecs,
     heartbeatMs: negotiateHeartbeat(connect.heartbeatMs, settings.heartbeatMs),
     frameBytesMax: negotiateFrameBytes(connect.frameBytesMax, frameBytesMax),
