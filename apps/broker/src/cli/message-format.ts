@@ -1,6 +1,6 @@
 /** Records as `millrace sub` prints them: a whole delivery becomes one piece of output. */
 import { isUtf8 } from 'node:buffer'
-import type { Message } from '@millrace/client-node'
+import type { Message, MessageHeaders } from '@millrace/client-node'
 
 const LF = 0x0a
 
@@ -27,7 +27,10 @@ const base64Of = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')
 
 /** `name` when it is text or missing, `nameBase64` when it is other bytes. */
-const field = (name: string, bytes: Uint8Array | null): Record<string, string | null> => {
+export const bytesField = (
+  name: string,
+  bytes: Uint8Array | null,
+): Record<string, string | null> => {
   if (bytes === null) return { [name]: null }
   return isUtf8(bytes) ? { [name]: textOf(bytes) } : { [`${name}Base64`]: base64Of(bytes) }
 }
@@ -40,9 +43,9 @@ const headerValue = (bytes: Uint8Array | null): HeaderValue => {
 }
 
 /** A name that is there more than once has a list, in order. */
-const headersOf = ({
-  headers,
-}: Message<Uint8Array>): Record<string, HeaderValue | HeaderValue[]> => {
+export const headersObject = (
+  headers: MessageHeaders,
+): Record<string, HeaderValue | HeaderValue[]> => {
   const collected = new Map<string, HeaderValue[]>()
   for (const [name, value] of headers) {
     const values = collected.get(name)
@@ -61,9 +64,9 @@ const formatMessage = (message: Message<Uint8Array>): string =>
     partition: message.partition,
     offset: message.offset,
     timestamp: message.timestamp,
-    ...field('key', message.key),
-    headers: headersOf(message),
-    ...field('payload', message.bytes),
+    ...bytesField('key', message.key),
+    headers: headersObject(message.headers),
+    ...bytesField('payload', message.bytes),
   })
 
 export const formatMessageLines = (messages: readonly Message<Uint8Array>[]): string =>

@@ -5,6 +5,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { addIdentityCommands, addLoginOptions } from './identity-commands.ts'
 import { addCareCommands } from './care-commands.ts'
+import { addMessagingCommands } from './messaging-commands.ts'
 
 const integer =
   (low: number) =>
@@ -155,14 +156,20 @@ const addRemovalCommands = (sub: (usage: string, text: string) => Command): void
 
 const addPub = (program: Command): void => {
   program
-    .command('pub <topic> [body]')
-    .description('publish a record: BODY, or all of standard input, or each line of it')
+    .command('pub <target> [body]')
+    .description(
+      'publish BODY, or all of standard input, or each line of it, to a topic, queue:NAME or exchange:NAME/KEY',
+    )
     .addOption(urlOption())
     .addOption(outputOption())
     .option('--lines', 'one record a line of standard input')
-    .option('--key <key>', 'key of the record; equal keys go to one partition')
+    .option('--key <key>', 'key of the record; equal keys go to one partition, or stay in order')
     .option('--key-separator <text>', 'with --lines: what stands before it is the key')
     .option('--header <name=value>', 'a header; may be given more than once', list)
+    .option('--ttl <time>', 'to an exchange or queue: how long it lives, such as 10m')
+    .option('--priority <number>', 'to an exchange or queue: higher is sooner', integer(0))
+    .option('--message-id <id>', 'to an exchange or queue: drops doubles where the queue does')
+    .option('--transient', 'to an exchange or queue: it need not survive a restart')
     .option('--partition <number>', 'partition, instead of what the key says', integer(0))
     .addOption(
       new Option('--compression <codec>', 'how batches are compressed').choices([
@@ -173,29 +180,30 @@ const addPub = (program: Command): void => {
         'zstd',
       ]),
     )
-    .action(async (topic: string, body: string | undefined, options: object) => {
+    .action(async (target: string, body: string | undefined, options: object) => {
       const { publish } = await import('./commands/pub.ts')
-      await publish(topic, body, options)
+      await publish(target, body, options)
     })
 }
 
 const addSub = (program: Command): void => {
   program
-    .command('sub <topic>')
-    .description('print the records of a topic')
+    .command('sub <source>')
+    .description('print the records of a topic, or the messages of queue:NAME')
     .addOption(urlOption())
     .option('--from <place>', 'start, end, an offset or an ISO time (default end, or start)')
     .option('--partition <number>', 'only this partition', integer(0))
     .option('--count <number>', 'end after so many records', integer(1))
     .option('--no-follow', 'end at what is there now')
+    .option('--ack', 'of a queue: take the messages out; without it they go back at the end')
     .addOption(
       new Option('--output <form>', 'payloads, or one JSON object a line')
         .choices(['text', 'jsonl'])
         .default('text'),
     )
-    .action(async (topic: string, options: object) => {
+    .action(async (source: string, options: object) => {
       const { subscribe } = await import('./commands/sub.ts')
-      await subscribe(topic, options)
+      await subscribe(source, options)
     })
 }
 
@@ -227,6 +235,7 @@ export const createProgram = (): Command => {
   addTopicCommands(program)
   addPub(program)
   addSub(program)
+  addMessagingCommands(program)
   addConfigCommands(program)
   addIdentityCommands(program)
   addCareCommands(program)

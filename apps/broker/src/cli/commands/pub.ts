@@ -2,33 +2,29 @@
  * `millrace pub`: one record from the command line or standard input, or one for each line of it.
  * Ends with 0 only when everything is acknowledged.
  */
-import type {
-  CompressionName,
-  MessageEnvelope,
-  Producer,
-  ProducerOptions,
-} from '@millrace/client-node'
-import { INPUT_RECORD_BYTES_MAX } from '../../limits.ts'
+import type { MessageEnvelope, Producer, ProducerOptions } from '@millrace/client-node'
 import { CommandError, UsageError } from '../failure.ts'
 import { LineSplitter } from '../line-splitter.ts'
-import { formatJson, formatJsonLines, type OutputForm } from '../output.ts'
+import { formatJson, formatJsonLines } from '../output.ts'
 import { Progress } from '../progress.ts'
-import { type ClientOptions, withClient, withLastingClient } from '../with-client.ts'
-
-interface PubOptions extends ClientOptions {
-  readonly output?: OutputForm
-  readonly lines?: boolean
-  readonly key?: string
-  readonly keySeparator?: string
-  readonly header?: readonly string[]
-  readonly partition?: number
-  readonly compression?: CompressionName
-}
+import { parseTarget } from '../targets.ts'
+import { withClient, withLastingClient } from '../with-client.ts'
+import { checkLines, type Headers, parseHeaders, type PubOptions, readInput } from './pub-input.ts'
+import { publishMessage } from './pub-message.ts'
 
 type Bytes = Uint8Array
-type Headers = readonly (readonly [string, string])[]
 
 export const publish = async (
+  text: string,
+  body: string | undefined,
+  options: PubOptions,
+): Promise<void> => {
+  const target = parseTarget(text)
+  if (target.kind !== 'topic') return publishMessage(target, body, options)
+  await publishRecords(target.name, body, options)
+}
+
+const publishRecords = async (
   topic: string,
   body: string | undefined,
   options: PubOptions,
@@ -41,11 +37,11 @@ export const publish = async (
 
 const checkOptions = (body: string | undefined, options: PubOptions): void => {
   const { lines, key, keySeparator } = options
-  if (lines === true && body !== undefined) {
-    throw new UsageError(
-      '--lines reads standard input: there is a BODY as well',
-      'give one of them',
-    )
+  checkLines(body, options)
+  const ofMessages = [options.ttl, options.priority, options.messageId, options.transient]
+  if (ofMessages.some((value) => value !== undefined)) {
+    const text = '--ttl, --priority, --message-id and --transient are for messages'
+    throw new UsageError(text, 'write exchange:NAME/KEY or queue:NAME')
   }
   if (keySeparator !== undefined && lines !== true) {
     throw new UsageError('--key-separator splits lines', 'give --lines as well, or use --key')
@@ -56,13 +52,6 @@ const checkOptions = (body: string | undefined, options: PubOptions): void => {
     throw new UsageError('--key and --key-separator both say the key', 'give one of them')
   }
 }
-
-const parseHeaders = (pairs: readonly string[]): Headers =>
-  pairs.map((pair) => {
-    const at = pair.indexOf('=')
-    if (at >= 1) return [pair.slice(0, at), pair.slice(at + 1)]
-    throw new UsageError(`--header '${pair}' has no name and value`, 'write --header name=value')
-  })
 
 const producerOptions = ({ compression = 'none' }: PubOptions): ProducerOptions<Bytes> => ({
   codec: 'bytes',
@@ -86,21 +75,6 @@ const publishOne = async (
   else if (process.stderr.isTTY) {
     process.stderr.write(`stored in ${stored.topic} at ${stored.partition}/${stored.offset}\n`)
   }
-}
-
-const readInput = async (): Promise<Buffer> => {
-  if (process.stdin.isTTY) process.stderr.write('the body is read from here: end it with Ctrl-D\n')
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > INPUT_RECORD_BYTES_MAX) {
-      const next = 'give --lines to make a record of each line'
-      throw new CommandError(`the input is larger than ${INPUT_RECORD_BYTES_MAX} bytes`, next)
-    }
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 const publishLines = async (

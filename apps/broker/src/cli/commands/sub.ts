@@ -3,19 +3,34 @@ import type { Consumer, ConsumeOptions, ConsumerGapEvent, Message } from '@millr
 import { UsageError } from '../failure.ts'
 import { writeOut } from '../output.ts'
 import { formatMessageLines, formatPayloads } from '../message-format.ts'
+import { parseTarget } from '../targets.ts'
 import { type ClientOptions, withLastingClient } from '../with-client.ts'
+import { subscribeToQueue } from './sub-queue.ts'
 
-interface SubOptions extends ClientOptions {
+export interface SubOptions extends ClientOptions {
   readonly from?: string
   readonly partition?: number
   readonly count?: number
   readonly follow?: boolean
   readonly output?: 'text' | 'jsonl'
+  /** Of a queue. */
+  readonly ack?: boolean
 }
 
 type Bytes = Uint8Array
 
-export const subscribe = async (topic: string, options: SubOptions): Promise<void> => {
+export const subscribe = async (text: string, options: SubOptions): Promise<void> => {
+  const target = parseTarget(text)
+  if (target.kind === 'queue') return subscribeToQueue(target.name, options)
+  if (target.kind === 'exchange') {
+    const next = 'bind a queue to it, and write queue:NAME'
+    throw new UsageError('nobody reads from an exchange', next)
+  }
+  if (options.ack === true) throw new UsageError('--ack is for queues', 'write queue:NAME')
+  await subscribeToTopic(target.name, options)
+}
+
+const subscribeToTopic = async (topic: string, options: SubOptions): Promise<void> => {
   const consumeOptions = consumeOptionsOf(options)
   await withLastingClient(options, async (client) => {
     const consumer = client.consume<Bytes>(topic, consumeOptions)

@@ -1,7 +1,7 @@
 /** `millrace topic create|list|describe|alter|delete|delete-records|truncate`. */
-import { createInterface } from 'node:readline/promises'
 import { parseBytes, parseDuration } from '../../config/units.ts'
-import { CommandError, UsageError } from '../failure.ts'
+import { confirm } from '../confirm.ts'
+import { UsageError } from '../failure.ts'
 import { formatJson, formatJsonLines, formatTable, type OutputForm } from '../output.ts'
 import { type ClientOptions, withClient } from '../with-client.ts'
 
@@ -168,16 +168,6 @@ export const deleteTopic = async (
   } else {
     process.stdout.write(`deleted ${topic}\n`)
   }
-}
-
-/** A script says what it means; a person is asked. */
-const confirm = async (question: string, isSure: boolean): Promise<void> => {
-  if (isSure || !process.stdin.isTTY || !process.stderr.isTTY) return
-  const prompt = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await prompt.question(`${question} [y/N] `)
-  prompt.close()
-  if (/^y(es)?$/i.test(answer.trim())) return
-  throw new CommandError('nothing was deleted', 'answer y, or give --yes')
 }
 
 interface RemovalOptions extends TopicOptions {

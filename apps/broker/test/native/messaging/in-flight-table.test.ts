@@ -29,11 +29,8 @@ it('takes nothing when one of the ranges has nothing', () => {
 it('does not walk a range that is wider than what is in flight', () => {
   const table = tableOf(3)
   table.remove(2)
-  const startMs = performance.now()
-  for (let round = 0; round < 1_000; round++) {
-    expect(() => take(table, [4, 9007199254740991])).toThrow('delivery 4')
-  }
-  expect(performance.now() - startMs).toBeLessThan(1_000)
+  // Tag by tag this would not end.
+  expect(() => take(table, [4, 9007199254740991])).toThrow('delivery 4')
   expect(take(table, [0, 9007199254740991])).toEqual([1, 3])
 })
 
