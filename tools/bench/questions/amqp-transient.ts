@@ -60,13 +60,18 @@ const rowOf = (
 const answer = async (bench: Bench): Promise<Answer> => {
   const contenders = await openContenders(bench)
   const generators = openGenerators(bench)
-  const queues = [bench.name('queue')]
-  for (const { amqpPort } of Object.values(contenders)) await declareQueues(amqpPort, queues)
+  const [queues, durableQueues] = [[bench.name('queue')], [bench.name('queue')]]
+  for (const { amqpPort } of Object.values(contenders)) {
+    await declareQueues(amqpPort, queues, { isDurable: false })
+    await declareQueues(amqpPort, durableQueues)
+  }
   const message = { queues, payloadBytes: 16, isPersistent: false }
   const load: QueueLoad = { ...message, windowCount: 0, prefetchCount: 0, isAutoAck: true }
   const confirmed: QueueLoad = { ...load, windowCount: CONFIRM_WINDOW_COUNT }
+  const durable: QueueLoad = { ...load, queues: durableQueues }
   const plain = await measure(bench, contenders, generators, load)
   const withConfirms = await measure(bench, contenders, generators, confirmed)
+  const inDurable = await measure(bench, contenders, generators, durable)
   const bareCount = bench.size(BARE_COUNT, QUICK_BARE_COUNT)
   const bare = await repeatedly(bench.repeats, () => passBare(bench, generators, load, bareCount))
   const target = { bound: 'at least', value: MESSAGES_PER_SECOND_MIN } as const
@@ -74,6 +79,7 @@ const answer = async (bench: Bench): Promise<Answer> => {
     rows: [
       rowOf(LABEL, target, plain),
       rowOf(`${LABEL}, with confirms`, undefined, withConfirms),
+      rowOf(`${LABEL}, in a durable queue`, undefined, inDurable),
       generatorRow(LABEL, bare),
     ],
     durability: 'memory',

@@ -1,5 +1,13 @@
 /** Every question of the bench, in the order they are asked. */
 import type { Question } from '../question.ts'
+import { amqpBacklog } from './amqp-backlog.ts'
+import { amqpFanout } from './amqp-fanout.ts'
+import { amqpIdle } from './amqp-idle.ts'
+import { amqpLatency } from './amqp-latency.ts'
+import { amqpPersistent } from './amqp-persistent.ts'
+import { amqpQueues } from './amqp-queues.ts'
+import { amqpStart } from './amqp-start.ts'
+import { amqpTransient } from './amqp-transient.ts'
 import { catchUp } from './catch-up.ts'
 import { background } from './background.ts'
 import { hundredPartitions } from './hundred-partitions.ts'
@@ -34,4 +42,12 @@ export const questions: readonly Question[] = [
   logins,
   idempotence,
   routing,
+  amqpPersistent,
+  amqpTransient,
+  amqpLatency,
+  amqpQueues,
+  amqpFanout,
+  amqpIdle,
+  amqpStart,
+  amqpBacklog,
 ]

@@ -41,10 +41,14 @@ const declareCall = (queue: string, flags: number): Call => {
   return [methods.queueDeclare, methods.queueDeclareOk, parts]
 }
 
-export const declareQueues = (port: number, queues: readonly string[]): Promise<void> =>
+export const declareQueues = (
+  port: number,
+  queues: readonly string[],
+  { isDurable }: { readonly isDurable: boolean } = { isDurable: true },
+): Promise<void> =>
   callAll(
     port,
-    queues.map((queue) => declareCall(queue, DURABLE)),
+    queues.map((queue) => declareCall(queue, isDurable ? DURABLE : 0)),
   )
 
 export const deleteQueues = (port: number, queues: readonly string[]): Promise<void> =>
