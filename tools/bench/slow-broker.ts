@@ -16,6 +16,7 @@ const pathsByFlag: Readonly<Record<string, ConfigPath>> = {
   'native-port': 'native.port',
   'http-port': 'http.port',
   'kafka-port': 'kafka.port',
+  'amqp-port': 'amqp.port',
   'data-dir': 'dataDir',
   'ready-file': 'readyFile',
 }
