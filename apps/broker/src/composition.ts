@@ -167,6 +167,7 @@ export const compose = (options: ServerOptions, parts: CompositionParts): Compos
       origins,
       isServing,
       subprotocol,
+      isSubprotocolOptional: gateway === 'amqp',
       accept: (connection: Connection): Session => gateways[gateway].accept(connection, services),
     })
   const http = new HttpServer({

@@ -38,6 +38,11 @@ export class ConfirmLedger {
     this.#ahead = 0
   }
 
+  /** All publications so far. */
+  get total(): number {
+    return this.#published + this.#ahead + this.#own.length
+  }
+
   /** Publications without an outcome. */
   get outstanding(): number {
     return this.#published - this.#settled + this.#own.length

@@ -34,7 +34,10 @@ export const connectionHandlers: { readonly [Name in ConnectionMethod]: Handler<
     session.renew(outcome)
     session.reply('connection.update-secret-ok', {})
   },
-  'connection.close': (session) => session.closeByPeer(),
+  'connection.close': async (session) => {
+    for (const channel of session.channels) await channel.publisher.through()
+    session.closeByPeer()
+  },
   'connection.close-ok': (session) => session.end(),
 }
 

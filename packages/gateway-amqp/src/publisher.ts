@@ -33,6 +33,9 @@ export class Publisher implements ContentSink {
   readonly #publication: Publication
   readonly #confirms: ConfirmLedger
   #isConfirming: boolean
+  /** Publications before the peer asked for confirms: tags count from there. */
+  #before: number
+  #onThrough: (() => void) | undefined
   /** The engine did not take the publication: it waits here. */
   #isWaiting: boolean
   /** The block that was asked to be answered to this channel, and the same with its address. */
@@ -46,11 +49,10 @@ export class Publisher implements ContentSink {
     this.#engine = engine
     this.#properties = new PublishedProperties()
     this.#publication = new Publication()
-    this.#confirms = new ConfirmLedger((from, to, isTaken) => {
-      if (isTaken) session.output.ack(channel.number, to, to > from)
-      else session.output.nack(channel.number, to, to > from)
-    })
+    this.#confirms = new ConfirmLedger((from, to, isTaken) => this.#tell(from, to, isTaken))
     this.#isConfirming = false
+    this.#before = 0
+    this.#onThrough = undefined
     this.#isWaiting = false
     this.#asked = undefined
     this.#addressed = NOTHING
@@ -66,7 +68,21 @@ export class Publisher implements ContentSink {
   }
 
   confirm(): void {
+    if (this.#isConfirming) return
     this.#isConfirming = true
+    this.#before = this.#confirms.total
+  }
+
+  /**
+   * Resolves when all that was published can be read; `undefined` when it can already. A peer that
+   * publishes and then asks for a message, or for how many there are, finds what it published. Nothing
+   * is read meanwhile, so there is one that waits.
+   */
+  through(): Promise<void> | undefined {
+    if (this.#confirms.outstanding === 0) return undefined
+    return new Promise((resolve) => {
+      this.#onThrough = resolve
+    })
   }
 
   /** The method: its content follows. */
@@ -129,6 +145,7 @@ export class Publisher implements ContentSink {
   onConfirms(from: number, to: number, error: BrokerError | undefined): void {
     if (error !== undefined) this.#channel.session.countError(error.code)
     this.#confirms.settled(from, to, error === undefined)
+    if (this.#confirms.outstanding === 0) this.#letThrough()
   }
 
   /** The peer gets a message back that nobody took. The payload is borrowed unless it is owned. */
@@ -145,10 +162,25 @@ export class Publisher implements ContentSink {
 
   close(): void {
     this.content.reset()
+    this.#letThrough()
     if (!this.#isWaiting) return
     this.#isWaiting = false
     this.#publication.payload = NOTHING
     this.#channel.session.resume(Suspension.ENGINE)
+  }
+
+  #tell(from: number, to: number, isTaken: boolean): void {
+    if (!this.#isConfirming || to <= this.#before) return
+    const { number, session } = this.#channel
+    const last = to - this.#before
+    const isMultiple = to > Math.max(from, this.#before + 1)
+    if (isTaken) session.output.ack(number, last, isMultiple)
+    else session.output.nack(number, last, isMultiple)
+  }
+
+  #letThrough(): void {
+    this.#onThrough?.()
+    this.#onThrough = undefined
   }
 
   #checkUser(): void {
@@ -202,13 +234,14 @@ export class Publisher implements ContentSink {
     const publication = this.#publication
     let targets: number
     try {
-      targets = this.#engine.publish(publication, this.#isConfirming)
+      // Confirmed or not: what is not is bounded as well, and `through` knows when it is there.
+      targets = this.#engine.publish(publication, true)
     } catch (error) {
       this.#refuse(error)
       return true
     }
     if (targets === PUBLISH_BUSY) return false
-    if (this.#isConfirming) this.#confirms.published()
+    this.#confirms.published()
     if (targets === 0 && publication.isMandatory) this.giveBack(publication, isOwned)
     return true
   }

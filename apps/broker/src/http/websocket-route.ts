@@ -23,6 +23,8 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/
 export interface WebSocketRouteOptions {
   /** What the protocol behind the door is called. */
   readonly subprotocol: string
+  /** Clients that name no subprotocol are let in too: some cannot. */
+  readonly isSubprotocolOptional?: boolean
   readonly origins: OriginRules
   readonly counter: ConnectionCounter
   readonly surroundings: ConnectionSurroundings
@@ -56,7 +58,7 @@ export const createWebSocketRoute = (options: WebSocketRouteOptions): UpgradeRou
 
 const refuse = (
   { headers }: IncomingMessage,
-  { origins, isServing, log, subprotocol }: WebSocketRouteOptions,
+  { origins, isServing, log, subprotocol, isSubprotocolOptional }: WebSocketRouteOptions,
 ): HttpAnswer | undefined => {
   const bad = (error: string): HttpAnswer => jsonAnswer(400, { error })
   if (headers['sec-websocket-version'] !== VERSION) {
@@ -68,7 +70,9 @@ const refuse = (
   if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) {
     return bad('an Upgrade to WebSocket has no body')
   }
-  if (!listOf(headers['sec-websocket-protocol']).includes(subprotocol)) {
+  const asked = headers['sec-websocket-protocol']
+  const isLeftOut = asked === undefined && isSubprotocolOptional === true
+  if (!isLeftOut && !listOf(asked).includes(subprotocol)) {
     return bad(`the subprotocol ${subprotocol} is required`)
   }
   if (!origins.allows(headers.origin, headers.host)) {

@@ -152,6 +152,7 @@ const getOne = async (
 ): Promise<void> => {
   const { messaging, caller, owner, name: vhost } = channel.host
   let countsDeliveries = false
+  await channel.publisher.through()
   const got = await inQueueWords(channel, queue, () => {
     const { settings } = messaging.describeQueue(caller, queue, owner)
     if (settings.isStream) {

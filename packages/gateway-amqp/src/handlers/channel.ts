@@ -21,7 +21,11 @@ export const channelHandlers: HandlersOf<
     channel.reply('channel.flow-ok', { active })
   },
   'channel.flow-ok': () => undefined,
-  'channel.close': (channel) => channel.closeByPeer(),
+  // Who publishes and goes leaves nothing behind that others do not see yet.
+  'channel.close': async (channel) => {
+    await channel.publisher.through()
+    channel.closeByPeer()
+  },
   'channel.close-ok': () => {
     throw commandInvalid('unimplemented method')
   },

@@ -32,6 +32,7 @@ export const queueHandlers: HandlersOf<
 > = {
   'queue.declare': async (channel, fields) => {
     const name = cleanName(fields.queue)
+    await channel.publisher.through()
     const { queue, readyCount, consumerCount } = await declare(channel, name, fields)
     channel.lastQueue = queue
     if (fields.nowait) return
@@ -64,6 +65,7 @@ export const queueHandlers: HandlersOf<
   'queue.purge': async (channel, { queue: name, nowait }) => {
     const { messaging, caller, owner } = channel.host
     const queue = namedQueue(channel, name)
+    await channel.publisher.through()
     const { messageCount } = await inQueueWords(channel, queue, () =>
       messaging.purgeQueue(caller, { queue, owner }),
     )
@@ -72,6 +74,7 @@ export const queueHandlers: HandlersOf<
   'queue.delete': async (channel, { queue: name, ifUnused, ifEmpty, nowait }) => {
     const { messaging, caller, owner } = channel.host
     const queue = namedQueue(channel, name)
+    await channel.publisher.through()
     const { messageCount } = await inQueueWords(channel, queue, () =>
       messaging.deleteQueue(caller, { queue, owner, ifUnused, ifEmpty }),
     )
