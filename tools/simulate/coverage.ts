@@ -25,6 +25,7 @@ export const coverageNames = [
   'clean restart',
   'tail read',
   'segment read',
+  'file range',
   'subscription delivery',
   'long poll',
   'topic created',

@@ -32,6 +32,7 @@ const storageOf = (random: SeededRandom): Partial<StorageOptions> => ({
   deleteGraceMs: random.pick([0, 5, 50, 1000]),
   ballastBytes: random.pick([4, 16]) * KIB,
   openFilesMax: random.pick([8, 16, 64]),
+  fileRangeBytesMin: 500,
   producerExpiryMs: random.pick([DAY_MS, DAY_MS, DAY_MS, DAY_MS, DAY_MS, 40, 200]),
   producersMax: random.pick([10_000, 10_000, 10_000, 10_000, 10_000, 10_000, 2]),
   retentionCheckMs: random.pick([4, 15, 60, 60_000]),

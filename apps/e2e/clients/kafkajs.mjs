@@ -1,16 +1,21 @@
 /**
  * kafkajs as a program: `write ADDRESS TOPIC CODEC` takes records from standard input, `read ADDRESS
- * TOPIC…` writes them, a JSON line a topic. Its consumer always joins a group, so reading goes through
+ * TOPIC…` writes them, a JSON line a topic; `poll ADDRESS TOPIC OFFSET` waits for the record there. Its consumer always joins a group, so reading goes through
  * the broker object that the consumer itself uses. Codecs but gzip come through its hook.
  */
 import { createRequire } from 'node:module'
 import { createCompression } from '@millrace/compression'
-import { readInput, writeTopic } from './record-lines.mjs'
+import { chunksOf, POLL_MS, readInput, writeTopic } from './record-lines.mjs'
 
 const require = createRequire(import.meta.url)
 const { CompressionCodecs, Kafka, logLevel, Partitioners } = require('kafkajs')
 const [mode, address, ...rest] = process.argv.slice(2)
-const kafka = new Kafka({ brokers: [address], logLevel: logLevel.ERROR })
+const kafka = new Kafka({
+  brokers: [address],
+  logLevel: logLevel.NOTHING,
+  requestTimeout: 2 * POLL_MS,
+  retry: { initialRetryTime: 100, retries: 20, maxRetryTime: 1_000 },
+})
 
 const codecs = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 }
 const INFLATED_BYTES_MAX = 64 * 1024 * 1024
@@ -37,9 +42,7 @@ const write = async (topic, codec, idempotent) => {
     partition: 0,
   }))
   const send = (some) => producer.send({ topic, messages: some, compression: codecs[codec] })
-  const half = Math.ceil(messages.length / 2)
-  await send(messages.slice(0, half))
-  await send(messages.slice(half))
+  for (const some of chunksOf(messages)) await send(some)
   await producer.disconnect()
 }
 
@@ -55,19 +58,30 @@ const toRecord = ({ offset, timestamp, key, value, headers }) => ({
   headers: Object.entries(headers).map(([name, text]) => [name, String(text)]),
 })
 
+const fetchFrom = async (cluster, topic, offset, maxWaitTime) => {
+  await cluster.addTargetTopic(topic)
+  const broker = await cluster.findBroker({ nodeId: '0' })
+  const partition = { partition: 0, fetchOffset: offset, maxBytes: 1 << 20 }
+  const asked = { topics: [{ topic, partitions: [partition] }], maxWaitTime, minBytes: 1 }
+  const { responses } = await broker.fetch(asked)
+  return responses[0].partitions[0].messages.map(toRecord)
+}
+
+const poll = async (topic, offset) => {
+  const cluster = kafka[createCluster]({})
+  await cluster.connect()
+  writeTopic(topic, await fetchFrom(cluster, topic, Number(offset), POLL_MS))
+  await cluster.disconnect()
+}
+
 const read = async (topics) => {
   const cluster = kafka[createCluster]({})
   await cluster.connect()
   for (const topic of topics) {
-    await cluster.addTargetTopic(topic)
-    const broker = await cluster.findBroker({ nodeId: '0' })
     const records = []
     for (;;) {
-      const partition = { partition: 0, fetchOffset: records.length, maxBytes: 1 << 20 }
-      const asked = { topics: [{ topic, partitions: [partition] }], maxWaitTime: 10, minBytes: 1 }
-      const { responses } = await broker.fetch(asked)
-      const found = responses[0].partitions[0].messages
-      const fresh = found.map(toRecord).filter(({ offset }) => offset >= records.length)
+      const found = await fetchFrom(cluster, topic, records.length, 10)
+      const fresh = found.filter(({ offset }) => offset >= records.length)
       if (fresh.length === 0) break
       records.push(...fresh)
     }
@@ -77,4 +91,5 @@ const read = async (topics) => {
 }
 
 if (mode === 'write') await write(...rest)
+else if (mode === 'poll') await poll(...rest)
 else await read(rest)

@@ -1,10 +1,11 @@
 /**
  * @platformatic/kafka as a program: `write ADDRESS TOPIC CODEC` takes records from standard input,
- * `read ADDRESS TOPIC…` writes them, a JSON line a topic. Its consumer always joins a group, so reading
+ * `read ADDRESS TOPIC…` writes them, a JSON line a topic; `poll ADDRESS TOPIC OFFSET` waits for the
+ * record there. Its consumer always joins a group, so reading
  * goes through the fetch that the consumer itself uses.
  */
 import { Connection, fetchV12, Producer, stringSerializers } from '@platformatic/kafka'
-import { readInput, writeTopic } from './record-lines.mjs'
+import { chunksOf, POLL_MS, readInput, writeTopic } from './record-lines.mjs'
 
 const [mode, address, ...rest] = process.argv.slice(2)
 
@@ -18,6 +19,8 @@ const write = async (topic, compression, idempotent) => {
     },
     idempotent: idempotent === 'idempotent',
     autocreateTopics: true,
+    retries: 50,
+    retryDelay: 200,
   })
   const messages = readInput().map(({ key, payload, headers, timestamp }) => ({
     topic,
@@ -27,9 +30,9 @@ const write = async (topic, compression, idempotent) => {
     headers: Object.fromEntries(headers),
     timestamp: BigInt(timestamp),
   }))
-  const half = Math.ceil(messages.length / 2)
-  await producer.send({ messages: messages.slice(0, half), compression, acks: -1 })
-  await producer.send({ messages: messages.slice(half), compression, acks: -1 })
+  for (const some of chunksOf(messages)) {
+    await producer.send({ messages: some, compression, acks: -1 })
+  }
   await producer.close()
 }
 
@@ -41,19 +44,30 @@ const toRecord = ({ firstOffset, firstTimestamp }, { offsetDelta, timestampDelta
   headers: [...record.headers].map(([name, text]) => [name.toString(), text.toString()]),
 })
 
-const fetchFrom = async (connection, topic, offset) => {
+const fetchFrom = async (connection, topic, offset, waitMs = 10) => {
   const partition = { partition: 0, currentLeaderEpoch: -1, lastFetchedEpoch: -1 }
   const partitions = [{ ...partition, fetchOffset: BigInt(offset), partitionMaxBytes: 1 << 20 }]
   const topics = [{ topicId: topic, partitions }]
-  const fetched = await fetchV12.api.async(connection, 10, 1, 1 << 24, 0, 0, -1, topics, [], '')
+  const fetched = await fetchV12.api.async(connection, waitMs, 1, 1 << 24, 0, 0, -1, topics, [], '')
   const batches = fetched.responses[0].partitions[0].records ?? []
   return batches.flatMap((batch) => batch.records.map((record) => toRecord(batch, record)))
 }
 
-const read = async (topics) => {
+const open = async () => {
   const [host, port] = address.split(':')
-  const connection = new Connection('stranger')
+  const connection = new Connection('stranger', { requestTimeout: 2 * POLL_MS })
   await connection.connect(host, Number(port))
+  return connection
+}
+
+const poll = async (topic, offset) => {
+  const connection = await open()
+  writeTopic(topic, await fetchFrom(connection, topic, Number(offset), POLL_MS))
+  await connection.close()
+}
+
+const read = async (topics) => {
+  const connection = await open()
   for (const topic of topics) {
     const records = []
     for (;;) {
@@ -68,4 +82,5 @@ const read = async (topics) => {
 }
 
 if (mode === 'write') await write(...rest)
+else if (mode === 'poll') await poll(...rest)
 else await read(rest)

@@ -4,13 +4,16 @@
  */
 import { type CompressionName, connect } from '@millrace/client-node'
 import { type LaunchedBroker, launchBroker } from './support/broker.ts'
+import { eventually } from './support/eventually.ts'
 import {
   type Addresses,
   type KafkaClient,
   kafkaClients,
   type KafkaRecord,
   type NewRecord,
+  sdk,
 } from './support/kafka-clients.ts'
+import { metricOf } from './support/metrics.ts'
 import { createScratch, type Scratch } from './support/scratch.ts'
 
 const COUNT = 240
@@ -79,6 +82,55 @@ it.each(kafkaClients)('$name reads what all of them wrote', async (reader) => {
     expect({ topic, read }).toEqual({ topic, read: expectedOf(writer.keepsTimestamps, read) })
   }
 })
+
+const LARGE_BYTES = 8 * 1024 * 1024
+const large: NewRecord = {
+  key: 'large',
+  payload: 'Eight mebibytes. '.repeat(Math.ceil(LARGE_BYTES / 17)).slice(0, LARGE_BYTES),
+  headers: [['origin', 'a stranger']],
+  timestamp: 1_700_000_000_000,
+}
+
+it('carries a message of 8 MiB from each of them to all of them', async () => {
+  const topicOf = ({ name }: KafkaClient): string => `large-${name.replaceAll(' ', '-')}`
+  const client = await connect(broker.url)
+  for (const writer of kafkaClients) await client.admin.createTopic(topicOf(writer))
+  await client.close()
+  for (const writer of kafkaClients) {
+    await writer.write(addresses, topicOf(writer), 'none', [large])
+  }
+  for (const reader of kafkaClients) {
+    const found = await reader.read(addresses, kafkaClients.map(topicOf))
+    for (const writer of kafkaClients) {
+      const read = found.get(topicOf(writer)) ?? []
+      const facts = read.map(({ key, payload }) => [key, payload === large.payload])
+      expect([reader.name, writer.name, facts]).toEqual([
+        reader.name,
+        writer.name,
+        [['large', true]],
+      ])
+    }
+  }
+})
+
+it.each(kafkaClients.filter(({ poll }) => poll !== undefined))(
+  '$name is answered when a record comes, in the middle of a long poll',
+  async (reader) => {
+    const topic = `poll-${reader.name}`
+    await using client = await connect(broker.url)
+    await client.admin.createTopic(topic)
+    const began = performance.now()
+    const polled = reader.poll?.(addresses, topic, 0)
+    // Its fetch waits at the broker by then, or comes later and is answered at once.
+    await eventually('the reader is there', () => hasPeers(broker.httpPort))
+    await sdk.write(addresses, topic, 'none', records.slice(1, 2))
+    expect((await polled)?.map(({ payload }) => payload)).toEqual([records[1]?.payload])
+    expect(performance.now() - began).toBeLessThan(25_000)
+  },
+)
+
+const hasPeers = async (httpPort: number): Promise<boolean> =>
+  (await metricOf(httpPort, 'millrace_connections{protocol="kafka"}')) > 0
 
 it('is stored compressed, as the clients sent it', async () => {
   const client = await connect(broker.url)

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { connect } from '@millrace/client-node'
 import { type LaunchedBroker, launchBroker } from './support/broker.ts'
 import { eventually } from './support/eventually.ts'
+import { confluent, kafkajs, type NewRecord, platformatic, sdk } from './support/kafka-clients.ts'
 import { createScratch, type Scratch } from './support/scratch.ts'
 
 const COUNT = 3_000
@@ -65,6 +66,36 @@ it('loses nothing and stores nothing twice', async () => {
   const expected = Array.from({ length: COUNT }, (_, index) => `order ${index}`)
   expect(read.split('\n').slice(0, -1)).toEqual(expected)
 })
+
+const ofEach: readonly NewRecord[] = Array.from({ length: 4_000 }, (_, index) => ({
+  key: `key ${index % 10}`,
+  payload: `order ${index}`,
+  headers: [],
+  timestamp: 1_700_000_000_000 + index,
+}))
+
+it.each([confluent, kafkajs, platformatic])(
+  '$name goes on when the broker dies under it, and stores everything once',
+  async (writer) => {
+    const topic = `orders-${writer.name}`
+    const client = await connect(broker.url)
+    await client.admin.createTopic(topic)
+    const addresses = { kafka: `127.0.0.1:${kafkaPort}`, native: broker.url }
+    const written = writer.write(addresses, topic, 'none', ofEach)
+    // A failure before it is awaited is not lost: it is awaited below.
+    written.catch(() => undefined)
+    await eventually('some are stored', async () => {
+      const [partition] = (await client.admin.describeTopic(topic)).partitions
+      return (partition?.next ?? 0) >= 300
+    })
+    await client.close()
+    await restart()
+    await written
+    const from = { ...addresses, native: broker.url }
+    const found = (await sdk.read(from, [topic])).get(topic) ?? []
+    expect(found.map(({ payload }) => payload)).toEqual(ofEach.map(({ payload }) => payload))
+  },
+)
 
 it('ends connections in order when it is asked to stop', async () => {
   const reader = startKcat([

@@ -1,6 +1,10 @@
-/** Fetches at random offsets, with and without long polling, and holds leases for a while. */
+/**
+ * Fetches at random offsets, with and without long polling, and holds leases for a while, those that
+ * stayed in their files too.
+ */
 import type {
   EngineSession,
+  FileRange,
   FetchOperation,
   ReadLease,
   ReadResult,
@@ -9,9 +13,9 @@ import type {
 import { crc32c } from '@millrace/codec'
 import type { Life } from '../life.ts'
 import type { TopicState } from '../metadata-model.ts'
-import { logName } from '../names.ts'
+import { callerOf, logName } from '../names.ts'
 import { joinParts } from '../payload.ts'
-import { checkRead } from '../read-check.ts'
+import { checkRead, codeOf } from '../read-check.ts'
 import { openReadSession, visitTopics } from './handles.ts'
 
 /** Simulated time that a read may take beside its own waiting. */
@@ -35,7 +39,8 @@ export class Reader {
   }
 
   async #readOnce(topic: TopicState, handle: TopicHandle, partition: number): Promise<void> {
-    const { random } = this.#life
+    const { random, simulation } = this.#life
+    if (random.chance(0.3)) await this.#makeSidecars(topic)
     const bounds = await this.#fetch({
       handle,
       partition,
@@ -52,10 +57,63 @@ export class Reader {
       : random.between(Math.max(0, earliestOffset - 1), highWatermark + 1)
     const bytesMax = random.pick([1, 500, 4000, 65_536])
     const bytesMin = random.pick([0, 1, 1, bytesMax])
-    const operation = { handle, partition, offset, bytesMax, bytesMin, waitMsMax: random.below(20) }
+    // What stays in its file is not verified again: damage may be in it.
+    const isDamaged = simulation.damage.isDamaged(topic.id, partition)
+    const mayStayInFile = random.chance(0.7) && !isDamaged
+    const waitMsMax = random.below(20)
+    const operation = { handle, partition, offset, bytesMax, bytesMin, waitMsMax, mayStayInFile }
     this.#life.count()
-    if (isTail && bytesMin > 0) this.#life.simulation.coverage.add('long poll')
-    this.#check(topic, operation, await this.#fetch(operation))
+    if (isTail && bytesMin > 0) simulation.coverage.add('long poll')
+    const result = await this.#readable(logName(topic.id, partition), await this.#fetch(operation))
+    if (result !== undefined) this.#check(topic, operation, result)
+  }
+
+  /** A check makes those that are missing, so that full segments can be sent as they are. */
+  async #makeSidecars(topic: TopicState): Promise<void> {
+    const { broker } = this.#life
+    try {
+      await this.#life.call('check', broker.checkStorage(callerOf(this.#namespace), topic))
+    } catch (error) {
+      if (this.#isExcused || codeOf(error) !== undefined) return
+      throw error
+    }
+  }
+
+  /** With its bytes in memory, wherever they are; `undefined` when a planned fault struck. */
+  async #readable(log: string, result: ReadResult): Promise<ReadResult | undefined> {
+    const { lease } = result
+    if (lease?.range === undefined) return result
+    this.#life.simulation.coverage.add('file range')
+    const bytes = await this.#readRange(log, lease.range)
+    if (bytes !== undefined) return { ...result, lease: { ...lease, parts: [bytes] } }
+    lease.release()
+    return undefined
+  }
+
+  async #readRange(log: string, range: FileRange): Promise<Uint8Array | undefined> {
+    const { simulation, random } = this.#life
+    const bytes = new Uint8Array(range.byteLength)
+    const pieceBytes = random.pick([700, 8_000, bytes.length])
+    try {
+      for (let at = 0; at < bytes.length; at += pieceBytes) {
+        const piece = bytes.subarray(at, at + pieceBytes)
+        const count = await range.read(piece, at)
+        if (count !== piece.length)
+          simulation.violate(
+            'P20',
+            `${log}: a range of ${bytes.length} bytes ends at ${at + count}`,
+          )
+      }
+      return bytes
+    } catch (error) {
+      if (this.#isExcused) return undefined
+      throw error
+    }
+  }
+
+  get #isExcused(): boolean {
+    const { hasFaulted, fatal, isEnding } = this.#life
+    return hasFaulted || fatal !== undefined || isEnding
   }
 
   async #fetch(operation: FetchOperation): Promise<ReadResult> {
@@ -123,11 +181,15 @@ export class Reader {
   /** What a lease holds does not change until it is given back. */
   #hold(log: string, lease: ReadLease): void {
     const { simulation, random } = this.#life
-    if (random.chance(0.5)) return lease.release()
+    // A file is replaced or removed less often than memory is used again.
+    const isRange = lease.range !== undefined
+    if (!isRange && random.chance(0.5)) return lease.release()
     const before = crc32c(joinParts(lease.parts))
     this.#life.start(async () => {
-      await this.#life.pause(random.below(random.pick([5000, 5000, 100_000])))
-      if (crc32c(joinParts(lease.parts)) !== before) {
+      await this.#life.pause(random.below(isRange ? 300_000 : random.pick([5000, 5000, 100_000])))
+      const bytes =
+        lease.range === undefined ? joinParts(lease.parts) : await this.#readRange(log, lease.range)
+      if (bytes !== undefined && crc32c(bytes) !== before) {
         simulation.violate(
           'P20',
           `${log}: the bytes of a lease have changed before it was released`,

@@ -24,6 +24,8 @@ import { compactionSwapsUnsynced } from './compaction-swaps-unsynced.ts'
 import { compactionIgnoresCheckpoints } from './compaction-ignores-checkpoints.ts'
 import { tombstonesGoAtOnce } from './tombstones-go-at-once.ts'
 import { compactionWithoutLag } from './compaction-without-lag.ts'
+import { rangeClosedUnderLease } from './range-closed-under-lease.ts'
+import { rangeOfReplacedSegment } from './range-of-replaced-segment.ts'
 import type { Mutant } from './mutant.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -52,4 +54,6 @@ export const mutants: readonly Mutant[] = [
   compactionIgnoresCheckpoints,
   tombstonesGoAtOnce,
   compactionWithoutLag,
+  rangeClosedUnderLease,
+  rangeOfReplacedSegment,
 ]

@@ -38,11 +38,13 @@ export interface KafkaClient {
     records: readonly NewRecord[],
   ): Promise<void>
   read(from: Addresses, topics: readonly string[]): Promise<Map<string, readonly KafkaRecord[]>>
+  /** The record at an offset, waited for in one long poll; those beneath a consumer have it. */
+  poll?(from: Addresses, topic: string, offset: number): Promise<readonly KafkaRecord[]>
 }
 
 const everyCodec: readonly CompressionName[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 /** A client that cannot reach what it wants tries again for long. */
-const PROGRAM_MS_MAX = 20_000
+const PROGRAM_MS_MAX = 60_000
 const endToEnd = join(repositoryRoot, 'apps', 'e2e')
 
 /** Standard output of a program; fails with what it wrote to standard error. */
@@ -95,6 +97,10 @@ const program = (
     },
     read: async ({ kafka }, topics) =>
       byTopic(await runProgram(executable, [...args, 'read', kafka, ...topics])),
+    poll: async ({ kafka }, topic, offset) => {
+      const output = await runProgram(executable, [...args, 'poll', kafka, topic, `${offset}`])
+      return byTopic(output).get(topic) ?? []
+    },
   }
 }
 
@@ -155,6 +161,8 @@ export const kcat: KafkaClient = {
       '-K',
       '\t',
       '-Z',
+      '-X',
+      'message.max.bytes=16000000',
       ...headers,
     ]
     await runProgram('kcat', args, records.map(kcatLine).join(''))
@@ -215,12 +223,15 @@ export const sdk: KafkaClient = {
 }
 
 export const confluent: KafkaClient = program('confluent-kafka', python, everyCodec, ['idempotent'])
-export const kafkajs: KafkaClient = program('kafkajs', script('kafkajs.mjs'), everyCodec)
+export const kafkajs: KafkaClient = program('kafkajs', script('kafkajs.mjs'), everyCodec, [
+  'idempotent',
+])
 /** Its zstd is Node's own, which Node 20 does not have. */
 export const platformatic: KafkaClient = program(
   'platformatic',
   script('platformatic.mjs'),
   isZstdInNode ? everyCodec : everyCodec.filter((codec) => codec !== 'zstd'),
+  ['idempotent'],
 )
 
 export const kafkaClients: readonly KafkaClient[] = [kcat, confluent, kafkajs, platformatic, sdk]

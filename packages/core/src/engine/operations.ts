@@ -447,6 +447,8 @@ export interface StorageOptions {
   /** Kept on disk as a reserve for acks, deletes and checkpoints on a full disk. */
   readonly ballastBytes: number
   readonly openFilesMax: number
+  /** Less of a file than this is read, also where it could be sent as it is. */
+  readonly fileRangeBytesMin: number
   /** An idempotent producer that appended nothing for so long is forgotten. */
   readonly producerExpiryMs: number
   /**

@@ -17,12 +17,12 @@
 import { batchBaseOffset, batchNextOffset, BATCH_HEADER_BYTES, scanBatch } from '@millrace/codec'
 import { isSettled } from '../care/segment-care.ts'
 import { decodeSidecar } from '../care/sidecar.ts'
-import type { FileRange } from '../engine/operations.ts'
+import type { FileRange, StorageOptions } from '../engine/operations.ts'
 import type { Disk, DiskFile } from '../environment/disk.ts'
 import { hasErrorCode } from './disk-errors.ts'
 import type { FileCache, FileHold } from './file-cache.ts'
 import type { IndexLoader } from './index-loader.ts'
-import { FILE_RANGE_BYTES_MIN, INDEX_INTERVAL_BYTES } from './limits.ts'
+import { INDEX_INTERVAL_BYTES } from './limits.ts'
 import type { Log } from './log.ts'
 import type { LogSlice } from './log-slice.ts'
 import type { ReadBufferPool } from './read-buffer-pool.ts'
@@ -44,9 +44,17 @@ export class FileRanges {
   readonly #files: FileCache
   readonly #buffers: ReadBufferPool
   readonly #indexes: IndexLoader
+  readonly #bytesMin: number
   given = 0
 
-  constructor(disk: Disk, files: FileCache, buffers: ReadBufferPool, indexes: IndexLoader) {
+  constructor(
+    disk: Disk,
+    files: FileCache,
+    buffers: ReadBufferPool,
+    indexes: IndexLoader,
+    options: Pick<StorageOptions, 'fileRangeBytesMin'>,
+  ) {
+    this.#bytesMin = options.fileRangeBytesMin
     this.#disk = disk
     this.#files = files
     this.#buffers = buffers
@@ -60,7 +68,7 @@ export class FileRanges {
     offset: number,
     bytesMax: number,
   ): Promise<LogSlice | undefined> {
-    if (bytesMax < FILE_RANGE_BYTES_MIN || offset < segment.baseOffset) return undefined
+    if (bytesMax < this.#bytesMin || offset < segment.baseOffset) return undefined
     if (!isSettled(log, segment) || !(await this.#isVouchedFor(segment))) return undefined
     await this.#indexes.cover(segment)
     const hold = await this.#hold(segment)
@@ -68,7 +76,8 @@ export class FileRanges {
     let slice: LogSlice | undefined
     try {
       const start = await this.#startOf(hold.file, segment, offset)
-      slice = start === undefined ? undefined : sliceOf(hold, log, segment, start, bytesMax)
+      const limits = { bytesMin: this.#bytesMin, bytesMax }
+      slice = start === undefined ? undefined : sliceOf(hold, log, segment, start, limits)
     } finally {
       if (slice === undefined) hold.release()
       else this.given++
@@ -151,10 +160,10 @@ const sliceOf = (
   log: Log,
   segment: Segment,
   start: Place,
-  bytesMax: number,
+  { bytesMin, bytesMax }: { readonly bytesMin: number; readonly bytesMax: number },
 ): LogSlice | undefined => {
   const end = endOf(log, segment, start.position + bytesMax)
-  if (end === undefined || end.position - start.position < FILE_RANGE_BYTES_MIN) return undefined
+  if (end === undefined || end.position - start.position < bytesMin) return undefined
   const isChanged = segment.isRemoved || log.isDeleted || segment.vouchedBytes <= 0
   if (isChanged || hasGap(log, start.baseOffset, end.baseOffset)) return undefined
   const range = new HeldRange(hold, segment, start.position, end.position - start.position)

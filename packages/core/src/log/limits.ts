@@ -49,6 +49,7 @@ export const defaultStorageOptions: StorageOptions = {
   deleteGraceMs: 60_000,
   ballastBytes: 16 * 1024 * 1024,
   openFilesMax: 4_096,
+  fileRangeBytesMin: FILE_RANGE_BYTES_MIN,
   producerExpiryMs: 24 * 3_600_000,
   producersMax: 100_000,
   scrubBytesPerSecond: 8 * 1024 * 1024,

@@ -106,7 +106,7 @@ export class LogStore {
     this.#segmentReader = new SegmentReader(parts.files, buffers, this.#indexes, (log, range) =>
       this.#noteDamage(log, range),
     )
-    const ranges = new FileRanges(environment.disk, parts.files, buffers, this.#indexes)
+    const ranges = new FileRanges(environment.disk, parts.files, buffers, this.#indexes, options)
     this.reader = new LogReader(parts.arena, this.#segmentReader, ranges)
     this.times = new TimeSearch(this.reader, this.#indexes, options.compression)
     this.journal = this.#createJournal(recovered.lastGroup)
