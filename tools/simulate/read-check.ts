@@ -11,6 +11,8 @@ export interface ReadContext {
   readonly offset: number
   /** Damage was done to this log, so that gaps and errors are allowed. */
   readonly isDamaged: boolean
+  /** The bytes were read a while after the answer: others have seen more since, or less. */
+  readonly isLate?: boolean
 }
 
 /** The batches of an answer without an error, checked one by one and against each other. */
@@ -25,7 +27,7 @@ export const checkRead = (
   if (!context.isDamaged) checkContiguous(simulation, context, batches)
   for (const batch of batches) {
     // A damaged header is nobody's batch: the CRC begins behind it.
-    simulation.history.observe(log, batch, highWatermark)
+    observe(simulation, context, batch, highWatermark)
   }
   const last = batches[batches.length - 1]
   if (last !== undefined && (result.nextOffset < last.nextOffset || result.nextOffset <= offset)) {
@@ -34,8 +36,24 @@ export const checkRead = (
       `${log}: a read from ${offset} to ${last.nextOffset} says it goes on at ${result.nextOffset}`,
     )
   }
-  simulation.history.seeHighWatermark(log, highWatermark, context.durability)
+  if (context.isLate !== true)
+    simulation.history.seeHighWatermark(log, highWatermark, context.durability)
   return batches
+}
+
+const observe = (
+  simulation: Simulation,
+  { log, isLate = false }: ReadContext,
+  batch: FoundBatch,
+  highWatermark: number,
+): void => {
+  try {
+    simulation.history.observe(log, batch, highWatermark)
+  } catch (error) {
+    // What was removed while a peer was sent it does not come back.
+    const isRemoval = (error as { invariant?: unknown }).invariant === 'RET'
+    if (!isLate || !isRemoval) throw error
+  }
 }
 
 const splitBatches = (simulation: Simulation, log: string, result: ReadResult): FoundBatch[] => {

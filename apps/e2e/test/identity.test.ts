@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { connect } from '@millrace/client-node'
+import { type Client, connect } from '@millrace/client-node'
 import { type LaunchedBroker, launchBroker } from './support/broker.ts'
 import { createScratch, type Scratch } from './support/scratch.ts'
 
@@ -160,6 +160,50 @@ it('lets the SDK in by every mechanism, and with the rights of its user', async 
     })
   }
 })
+
+describe.each(['millrace', 'ws'] as const)('over %s', (path) => {
+  const urlOf = (): string => (path === 'ws' ? `ws://127.0.0.1:${broker.httpPort}/ws` : broker.url)
+
+  it.each<[string, readonly string[]]>([
+    ['root', ['configure', 'write', 'read', 'administer']],
+    ['writer', ['write']],
+    ['reader', ['read']],
+    ['nobody', []],
+  ])('%s may do %j on a topic, and nothing else', async (username, rights) => {
+    const auth = { username, password: passwords[username] as string }
+    await using client = await connect(urlOf(), { auth })
+    const { admin } = client
+    const attempts: Readonly<Record<string, readonly (() => Promise<unknown>)[]>> = {
+      configure: [
+        () => admin.createTopic(`made-by-${username}-over-${path}`),
+        () => admin.alterTopic('here', { retentionMs: 86_400_000 }),
+      ],
+      write: [() => client.producer<string>('here', { codec: 'string' }).send({ value: username })],
+      read: [() => readOne(client, 'here'), () => admin.listOffsets('here', 'end')],
+      administer: [
+        () => admin.users.list(),
+        () => admin.permissions.list(),
+        () => admin.checkStorage({}),
+        () => admin.backUp({ name: `by-${username}-over-${path}` }),
+      ],
+    }
+    for (const [action, calls] of Object.entries(attempts)) {
+      for (const call of calls) {
+        const outcome = call().then(
+          () => 'done',
+          (error: { code?: unknown }) => error.code,
+        )
+        const expected = rights.includes(action) ? 'done' : 'ERR_NOT_AUTHORIZED'
+        expect([action, String(call), await outcome]).toEqual([action, String(call), expected])
+      }
+    }
+  })
+})
+
+const readOne = async (client: Client, topic: string): Promise<void> => {
+  const options = { from: 'start', follow: false, codec: 'string' } as const
+  for await (const _message of client.consume<string>(topic, options)) return
+}
 
 it('writes no secret to its output, at the most talkative level', () => {
   const output = broker.stdout() + broker.stderr()

@@ -140,7 +140,9 @@ export class Reader {
     if (result.error !== undefined) return this.#checkError(topic, operation, result)
     const isDamaged = simulation.damage.isDamaged(topic.id, partition)
     const { durability } = topic.settings
-    const batches = checkRead(simulation, { log, durability, offset, isDamaged }, result)
+    const isLate = result.lease?.range !== undefined
+    const context = { log, durability, offset, isDamaged, isLate }
+    const batches = checkRead(simulation, context, result)
     const isDue = operation.bytesMin === 0 && offset < result.highWatermark && !isDamaged
     if (isDue && batches.length === 0) {
       simulation.violate(

@@ -25,7 +25,6 @@ import { compactionIgnoresCheckpoints } from './compaction-ignores-checkpoints.t
 import { tombstonesGoAtOnce } from './tombstones-go-at-once.ts'
 import { compactionWithoutLag } from './compaction-without-lag.ts'
 import { rangeClosedUnderLease } from './range-closed-under-lease.ts'
-import { rangeOfReplacedSegment } from './range-of-replaced-segment.ts'
 import type { Mutant } from './mutant.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -55,5 +54,4 @@ export const mutants: readonly Mutant[] = [
   tombstonesGoAtOnce,
   compactionWithoutLag,
   rangeClosedUnderLease,
-  rangeOfReplacedSegment,
 ]
