@@ -33,7 +33,10 @@ ERRORS = {  # §11; the numbers of each group follow one another
                  "OFFSET_OUT_OF_RANGE STALE_HANDLE REVISION_CONFLICT INVALID_BATCH BATCH_CHECKSUM "
                  "BATCH_TOO_LARGE UNSUPPORTED_CODEC UNSUPPORTED_DURABILITY SUBSCRIPTION_NOT_FOUND "
                  "SUBSCRIPTION_EXISTS TOPIC_DELETED NAMESPACE_NOT_FOUND UNSUPPORTED_FEATURE "
-                 "OUT_OF_SEQUENCE PRODUCER_FENCED UNKNOWN_PRODUCER DUPLICATE_SEQUENCE"),
+                 "OUT_OF_SEQUENCE PRODUCER_FENCED UNKNOWN_PRODUCER DUPLICATE_SEQUENCE "
+                 "QUEUE_NOT_FOUND QUEUE_EXISTS QUEUE_LOCKED QUEUE_IN_USE QUEUE_NOT_EMPTY QUEUE_DELETED "
+                 "EXCHANGE_NOT_FOUND EXCHANGE_EXISTS EXCHANGE_IN_USE RESERVED_NAME UNKNOWN_DELIVERY "
+                 "MESSAGE_REFUSED DELIVERY_TIMEOUT CONSUMER_NOT_FOUND CONSUMER_EXISTS"),
         (0x0201, "STORAGE_FULL STORAGE_FAILED DATA_CORRUPT"),
         (0x0301, "AUTHENTICATION_FAILED UNSUPPORTED_MECHANISM NOT_AUTHENTICATED NOT_AUTHORIZED "
                  "USER_NOT_FOUND USER_EXISTS CREDENTIALS_EXPIRED LOGIN_DELAYED"),
@@ -218,6 +221,7 @@ class Client:
         self.frame_bytes_max = FRAME_BYTES_BEFORE_CONNECTED
         self.answers = {}  # correlation: (op, body), in order of arrival
         self.deliveries, self.ends = collections.deque(), collections.deque()  # the pushes
+        self.pushes = {}  # op: what is done with (channel, correlation, body) of another push
         self._pending = {}  # correlation: op
         self._positions = {}  # (subscription, partition): the offset that comes next
         self._parts = {}  # (op, channel, correlation): bytes so far
@@ -441,6 +445,8 @@ class Client:
             self._deliver(channel, correlation, body)
         elif op == SUBSCRIPTION_END:
             self.ends.append(msgpack.unpackb(body))
+        elif op in self.pushes:
+            self.pushes[op](channel, correlation, body)
         elif op == GO_AWAY:
             self.go_away = msgpack.unpackb(body)
         elif op == ERROR and correlation == 0:

@@ -15,6 +15,7 @@ import traceback
 import msgpack
 
 import millrace_client as m
+import stranger_queues
 from millrace_client import Client, Record
 
 T0 = 1_700_000_000_000
@@ -131,7 +132,7 @@ class Stranger:
                     idempotence, removal,
                     append_time, many_topics, large_values, continuation, produce_order, produce_modes, refused_batches, long_poll,
                     fetch_limits, offsets, subscriptions, subscription_starts, subscription_ends, handles,
-                    busy, frames_that_close, closing):
+                    busy, frames_that_close, closing, *stranger_queues.SCENARIOS):
                 self.scenario(scenario)
             self.scenario(lambda stranger: handshake_timeout(stranger, silent, slow, started), "handshake_timeout")
         self.scenario(clean_up)

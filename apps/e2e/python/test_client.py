@@ -8,6 +8,7 @@ import unittest
 import msgpack
 
 import millrace_client as m
+import millrace_queues as q
 
 DOCUMENT = (pathlib.Path(__file__).resolve().parents[3] / "docs" / "protocol.md").read_text("utf-8")
 
@@ -141,6 +142,30 @@ class Session(unittest.TestCase):
     def test_errors_and_numbers(self):
         rows = re.findall(r"^\| (ERR_\w+) +\| (0x\w{4}) \|", DOCUMENT, re.M)
         self.assertEqual({int(number, 16): name for name, number in rows}, m.ERRORS)
+
+
+class Queues(unittest.TestCase):
+    """Section 19."""
+
+    MESSAGE = q.Message("orders", "eu.new", b"hello", (("h", b"v"),), True, 5, 60000, "m-1", b"k1")
+
+    def test_published(self):
+        body = bytes(4) + q.encode_message(self.MESSAGE)
+        self.assertEqual(m.encode_frame(q.PUBLISH, 0, 48, body), printed("publish"))
+
+    def test_delivered(self):
+        delivery, = q.decode_deliveries(printed("queue-deliver")[12:], 3)
+        self.assertEqual(delivery, q.Delivery(3, 7, 42, 1700000000000, 2, True, [], self.MESSAGE))
+
+    def test_sizes_of_heads(self):
+        for head, size in ((q.MESSAGE_HEAD, 28), (q.DELIVERY_HEAD, 60), (q.RANGE, 16), (q.SETTLEMENT, 24)):
+            self.assertEqual(head.size, size)
+
+    def test_opcodes(self):
+        rows = {name: int(number, 16) for number, name in re.findall(r"^\| (0x\w\w) \| ([A-Z_]+) +\|", DOCUMENT, re.M)}
+        ours = {name: value for name, value in vars(q).items() if name in rows}
+        self.assertEqual(len(ours), 25)
+        self.assertEqual({name: rows[name] for name in ours}, ours)
 
 
 class Continuation(unittest.TestCase):

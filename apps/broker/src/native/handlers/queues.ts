@@ -7,6 +7,16 @@ import { readQueuePatch, readQueueSettings } from '../messaging/message-settings
 
 const { Opcode } = wire
 
+const countersOf = ({ counters }: QueueDescription): wire.QueueCounters => ({
+  published: counters.published,
+  delivered: counters.delivered,
+  redelivered: counters.redelivered,
+  settled: counters.settled,
+  deadLettered: counters.deadLettered,
+  expired: counters.expired,
+  dropped: counters.dropped,
+})
+
 const describe = (queue: QueueDescription): wire.QueueDescription => ({
   queue: queue.queue,
   exclusive: queue.isExclusive,
@@ -14,7 +24,7 @@ const describe = (queue: QueueDescription): wire.QueueDescription => ({
   readyBytes: queue.readyBytes,
   inFlight: queue.inFlightCount,
   consumers: queue.consumerCount,
-  counters: { ...queue.counters },
+  counters: countersOf(queue),
   settings: { ...queue.settings },
 })
 
