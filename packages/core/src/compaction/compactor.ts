@@ -66,12 +66,29 @@ export interface CompactionRules {
   readonly nowMs: number
 }
 
+/** What of a log is wanted, by offset. */
+export interface ReclaimRules {
+  countKept(from: number, to: number): number
+  isKept(offset: number): boolean
+  /** Resolves when nothing that is not kept by now will ever be wanted, crash or not. */
+  final(): Promise<void>
+}
+
+interface Rewriting {
+  isKept(record: RecordCursor): boolean
+  isWhole?(batch: Uint8Array): boolean
+  /** Before the new segment takes the old one's place. */
+  beforeSwap?(): Promise<void>
+}
+
 /** `waiting`: there is something to do once another checkpoint was taken. */
 export type CompactionOutcome = 'nothing' | 'waiting' | 'compacted' | 'damaged'
 
 export class Compactor {
   readonly #parts: CompactorParts
   readonly #states = new WeakMap<Log, CompactionState>()
+  /** How many records those segments have that were written anew in this life. */
+  readonly #recordCounts = new WeakMap<Segment, number>()
   readonly #underWay = new WeakMap<Log, Promise<unknown>>()
   passes = 0
   segmentsRewritten = 0
@@ -105,10 +122,18 @@ export class Compactor {
       const isBefore = ({ isSealed, baseOffset }: Segment): boolean =>
         isSealed && baseOffset < nextOffset
       for (const segment of log.segments.filter(isBefore).reverse())
-        if (endOf(log, segment) > from && !(await this.#rewrite(log, segment, isKept, isWhole)))
+        if (endOf(log, segment) > from && !(await this.#rewrite(log, segment, { isKept, isWhole })))
           throw new BrokerError('ERR_DATA_CORRUPT', [from, endOf(log, segment), log.label])
       return nextOffset
     })
+  }
+
+  /**
+   * Gives the room of records back that nobody wants, wherever they stand: segments of which less than
+   * half is wanted are written anew. Offsets stay as they are.
+   */
+  reclaim(log: Log, rules: ReclaimRules): Promise<CompactionOutcome> {
+    return this.#inTurn(log, () => this.#reclaim(log, rules))
   }
 
   /** Two at once would write the same file. */
@@ -135,7 +160,7 @@ export class Compactor {
     const tally = { tombstones: 0 }
     const isKept = keeper(keys, mappedTo, expiredTo, tally)
     for (const segment of reachable)
-      if (segment.baseOffset < mappedTo && !(await this.#rewrite(log, segment, isKept)))
+      if (segment.baseOffset < mappedTo && !(await this.#rewrite(log, segment, { isKept })))
         return 'damaged'
     this.passes++
     state.tombstones = tally.tombstones
@@ -143,6 +168,25 @@ export class Compactor {
     state.note(mappedTo, Math.max(this.#parts.environment.clock.now(), rules.nowMs))
     await writeCompactionState(this.#parts.environment.disk, log, state)
     return 'compacted'
+  }
+
+  async #reclaim(log: Log, rules: ReclaimRules): Promise<CompactionOutcome> {
+    let outcome: CompactionOutcome = 'nothing'
+    for (const segment of [...log.segments]) {
+      if (!segment.isSealed || endOf(log, segment) > log.highWatermark) break
+      const to = endOf(log, segment)
+      const kept = rules.countKept(segment.baseOffset, to)
+      const count = this.#recordCounts.get(segment) ?? to - segment.baseOffset
+      if (segment.isRemoved || kept * 2 >= count) continue
+      if (!isBelowCheckpoints(log, segment)) return outcome === 'nothing' ? 'waiting' : outcome
+      const isKept = ({ offset }: RecordCursor): boolean => rules.isKept(offset)
+      const rewriting = { isKept, beforeSwap: () => rules.final() }
+      if (!(await this.#rewrite(log, segment, rewriting))) return 'damaged'
+      const written = log.segmentAt(segment.baseOffset)
+      if (written?.baseOffset === segment.baseOffset) this.#recordCounts.set(written, kept)
+      outcome = 'compacted'
+    }
+    return outcome
   }
 
   async #stateOf(log: Log): Promise<CompactionState> {
@@ -232,8 +276,7 @@ export class Compactor {
   async #rewrite(
     log: Log,
     segment: Segment,
-    isKept: (record: RecordCursor) => boolean,
-    isWhole: (batch: Uint8Array) => boolean = () => false,
+    { isKept, isWhole = () => false, beforeSwap }: Rewriting,
   ): Promise<boolean> {
     const { environment, files, producers, compression } = this.#parts
     const isLastOfProducer = (producerId: number, baseOffset: number): boolean =>
@@ -257,6 +300,7 @@ export class Compactor {
       if (end !== 'whole') return segment.isRemoved
       if (!rewrite.hasChanged) return true
       await rewrite.finish()
+      await beforeSwap?.()
       if (await this.#replace(log, segment, rewrite)) {
         this.segmentsRewritten++
         this.recordsRemoved += rewrite.recordsRemoved

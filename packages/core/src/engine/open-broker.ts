@@ -107,8 +107,9 @@ export const openBroker = async (
       topics: registry,
       compression: options.compression,
       propertyFormats: options.propertyFormats,
-      deleteGraceMs,
+      storage: storeOptions,
     })
+    housekeeping.alsoCompact((compactor) => messaging.reclaim(compactor))
     await messaging.open()
     const owned = { options, environment, store, metadata, registry, producerIds, messaging, lock }
     const engine = { ...owned, housekeeping, care }

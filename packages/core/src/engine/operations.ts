@@ -466,4 +466,8 @@ export interface StorageOptions {
   readonly compactionBytesPerSecond: number
   /** Memory for the keys of one pass of compaction; more keys take more passes. */
   readonly compactionKeyBytesMax: number
+  /** A segment of a queue's log. A message takes a quarter of it at most. */
+  readonly queueSegmentBytes: number
+  /** What non-durable queues may hold in memory together; beyond it they go to unsynced files. */
+  readonly memoryQueueBytesMax: number
 }

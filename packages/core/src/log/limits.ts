@@ -57,4 +57,6 @@ export const defaultStorageOptions: StorageOptions = {
   retentionCheckMs: 60_000,
   compactionBytesPerSecond: 32 * 1024 * 1024,
   compactionKeyBytesMax: 64 * 1024 * 1024,
+  queueSegmentBytes: 72 * 1024 * 1024,
+  memoryQueueBytesMax: 256 * 1024 * 1024,
 }

@@ -11,7 +11,7 @@ import type { Lane } from './lane.ts'
 import { LedgerLog, type LedgerPlace } from './ledger-log.ts'
 import { LedgerWriter } from './ledger-record.ts'
 import type { LedgerSchedule } from './ledger-schedule.ts'
-import { LEDGER_SEGMENT_BYTES, SEGMENT_BYTES } from './limits.ts'
+import { LEDGER_SEGMENT_BYTES } from './limits.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { MemoryLane } from './memory-lane.ts'
 import { readMessage } from './message-record.ts'
@@ -35,6 +35,7 @@ export interface LaneMakerParts {
   readonly targets: TopicTargets
   readonly schedule: LedgerSchedule
   readonly memory: MemoryBudget
+  readonly segmentBytes: number
   readonly lanes: StoredLaneParts
   readonly queues: QueueParts
   /** The topic of a view or a stream is gone: the queue goes too. */
@@ -84,7 +85,7 @@ export class LaneMaker {
     const create = (segmentBytes: number): number =>
       logs.create({ segmentBytes, segmentMs }, { isVolatile: false }).id
     const count = topic === undefined ? (priorityMax ?? 0) + 1 : 0
-    const logIds = Array.from({ length: count }, () => create(SEGMENT_BYTES))
+    const logIds = Array.from({ length: count }, () => create(this.#parts.segmentBytes))
     // Made with its first use: a queue that nobody consumes from has no ledger.
     return { logIds, ledgerLogId: logs.reserveId() }
   }
@@ -181,7 +182,7 @@ export class LaneMaker {
   }
 
   #logsOf({ name, logIds }: QueueDefinition): Log[] {
-    return logIds.map((id, index) => this.#log(id, SEGMENT_BYTES, `${name}/${index}`))
+    return logIds.map((id, index) => this.#log(id, this.#parts.segmentBytes, `${name}/${index}`))
   }
 
   #ledgerPlace({ name, ledgerLogId: id }: QueueDefinition, isNew: boolean): LedgerPlace {

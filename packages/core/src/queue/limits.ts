@@ -7,8 +7,6 @@ export const LONE_MESSAGE_BYTES_MIN = 32_768
 
 /** A message with all that belongs to it. */
 export const MESSAGE_BYTES_MAX = 16 * 1_048_576
-/** A quarter of it is the largest batch. */
-export const SEGMENT_BYTES = 72 * 1_048_576
 export const LEDGER_SEGMENT_BYTES = 16 * 1_048_576
 
 /**
@@ -48,9 +46,7 @@ export const DEAD_LETTER_ENTRIES_MAX = 64
 export const TRANSACTION_BYTES_MAX = 16 * 1_048_576
 export const TRANSACTION_OPERATIONS_MAX = 100_000
 
-/** What non-durable queues may hold in memory together; beyond it they go to unsynced files. */
-export const MEMORY_BYTES_TOTAL_MAX = 256 * 1_048_576
-/** What one of them keeps in memory in any case. */
+/** What a non-durable queue keeps in memory however much all of them have there. */
 export const MEMORY_BYTES_MIN = 65_536
 
 /** Held after a start before anything that was there expires: a clock may be wrong. */

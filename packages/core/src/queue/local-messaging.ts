@@ -5,6 +5,7 @@ import {
   type BatchCompression,
   type RecordHeader,
 } from '@millrace/codec'
+import type { Compactor } from '../compaction/compactor.ts'
 import type {
   Binding,
   Delivery,
@@ -20,7 +21,7 @@ import type {
   QueueSettingsPatch,
   TargetKind,
 } from '../engine/messaging.ts'
-import type { Caller, QueueTotals } from '../engine/operations.ts'
+import type { Caller, QueueTotals, StorageOptions } from '../engine/operations.ts'
 import type { Environment, TimerHandle } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { LogStore } from '../log/store.ts'
@@ -32,7 +33,7 @@ import { DeadLetters } from './dead-letters.ts'
 import { DispatchSchedule } from './dispatch-schedule.ts'
 import { LaneMaker } from './lane-maker.ts'
 import { LedgerSchedule } from './ledger-schedule.ts'
-import { DELIVERY_CHECK_MS, MEMORY_BYTES_TOTAL_MAX, READY_BYTES_TOTAL_MAX } from './limits.ts'
+import { DELIVERY_CHECK_MS, READY_BYTES_TOTAL_MAX } from './limits.ts'
 import { LocalOwner } from './local-owner.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import { MessageHeaders } from './message-headers.ts'
@@ -40,6 +41,7 @@ import { LocalMessagingSession, type MessagingAccess } from './messaging-session
 import { moveMessages } from './move-messages.ts'
 import { BatchGatherer } from './open-batch.ts'
 import { Publisher, type Routes } from './publisher.ts'
+import { QueueReclaimer } from './queue-reclaimer.ts'
 import { QueueRegistry } from './queue-registry.ts'
 import { QueueTrimmer } from './queue-trimmer.ts'
 import type { QueueParts } from './queue-parts.ts'
@@ -62,7 +64,10 @@ export interface MessagingParts {
   readonly topics: TopicRegistry
   readonly compression: BatchCompression | undefined
   readonly propertyFormats: ReadonlyMap<number, PropertyFormat> | undefined
-  readonly deleteGraceMs: number
+  readonly storage: Pick<
+    StorageOptions,
+    'deleteGraceMs' | 'queueSegmentBytes' | 'memoryQueueBytesMax'
+  >
 }
 
 export class LocalMessaging implements Messaging {
@@ -78,12 +83,13 @@ export class LocalMessaging implements Messaging {
   readonly #gets: Waiting
   readonly #targets: TopicTargets
   readonly #trimmer: QueueTrimmer
+  readonly #reclaimer: QueueReclaimer
   readonly #routes: Routes
   readonly #maker: LaneMaker
   readonly queues: QueueRegistry
   #exchanges: ExchangeRegistry | undefined
   readonly #sessions = new Set<LocalMessagingSession>()
-  readonly #memory = new MemoryBudget(MEMORY_BYTES_TOTAL_MAX)
+  readonly #memory: MemoryBudget
   #ownerCount = 0
   #checks: TimerHandle | undefined
   #isClosed = false
@@ -92,6 +98,7 @@ export class LocalMessaging implements Messaging {
     this.#parts = parts
     const { environment, store, metadata, topics } = parts
     const { timers, log } = environment
+    this.#memory = new MemoryBudget(parts.storage.memoryQueueBytesMax)
     this.#clock = new SteadyClock(environment.clock)
     this.#ledgers = new LedgerSchedule(environment)
     this.#schedule = new DispatchSchedule(timers)
@@ -102,13 +109,14 @@ export class LocalMessaging implements Messaging {
     topics.forget = (topic) =>
       this.exchanges.forgetTarget(topic.definition.namespace, this.#targets.of(topic))
     this.#trimmer = new QueueTrimmer(environment, store, this.#clock)
+    this.#reclaimer = new QueueReclaimer({ store, log, queues: () => this.queues.all() })
     this.#maker = this.#createMaker()
     this.queues = new QueueRegistry({
       environment,
       store,
       metadata,
       maker: this.#maker,
-      deleteGraceMs: parts.deleteGraceMs,
+      deleteGraceMs: parts.storage.deleteGraceMs,
       hasNamespace: (namespace) => topics.hasNamespace(namespace),
       forget: (namespace, target) => this.exchanges.forgetTarget(namespace, target),
     })
@@ -353,6 +361,11 @@ export class LocalMessaging implements Messaging {
     return totalsOf(this.queues.all())
   }
 
+  /** Settled messages give their room back. Answers whether that waits for a checkpoint. */
+  reclaim(compactor: Compactor): Promise<boolean> {
+    return this.#reclaimer.run(compactor)
+  }
+
   /** The store has room again. */
   resumeSessions(): void {
     for (const session of this.#sessions) session.resume()
@@ -363,6 +376,7 @@ export class LocalMessaging implements Messaging {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#checks?.cancel()
+    this.#reclaimer.close()
     this.#schedule.close()
     for (const session of [...this.#sessions]) session.close()
     this.#gatherer.sealAll()
@@ -391,6 +405,7 @@ export class LocalMessaging implements Messaging {
       targets: this.#targets,
       schedule: this.#ledgers,
       memory: this.#memory,
+      segmentBytes: this.#parts.storage.queueSegmentBytes,
       lanes: { store, log, budget: new ReadyBudget(READY_BYTES_TOTAL_MAX), compression },
       queues,
       orphaned: (queue) => this.#drop(queue),

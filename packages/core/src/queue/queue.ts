@@ -154,7 +154,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
   }
 
   lost(count: number): void {
-    this.#parts.log.error('messages of a queue are damaged', { queue: this.name, count })
+    this.#parts.log.error('messages of a queue cannot be had', { queue: this.name, count })
     this.wake()
   }
 
@@ -218,7 +218,6 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
 
   /** `isCounted`: it was delivered and failed; an end of its session counts too. */
   putBack(entry: QueueEntry, isCounted: boolean): void {
-    // There is no place any more.
     if (this.isDeleted) return entry.lane.settle(entry)
     const { deliveryLimit } = this.settings
     if (isCounted && deliveryLimit !== undefined && entry.deliveryCount >= deliveryLimit) {
@@ -281,9 +280,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
 
   /** It is gone: whoever consumes is told. */
   end(error: BrokerError): void {
-    this.isDeleted = true
-    this.#expiry.cancel()
-    this.#unused.cancel()
+    this.close()
     for (const consumer of [...this.consumers]) consumer.end(error)
     this.consumers.clear()
     for (const lane of this.lanes) lane.close()
@@ -458,9 +455,8 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
 
   #released(entry: QueueEntry): void {
     this.#inFlightCount--
-    if (this.#keys === undefined) return
-    this.#keys.released(entry)
-    if (this.#keys.nextFree() !== undefined) this.wake()
+    this.#keys?.released(entry)
+    if (this.#keys?.nextFree() !== undefined) this.wake()
   }
 
   #left(consumer: QueueConsumer): void {

@@ -22,7 +22,7 @@ import type { Log } from '../log/log.ts'
 import type { LogSlice } from '../log/log-slice.ts'
 import type { LogStore } from '../log/store.ts'
 import { HeldPositions } from './held-positions.ts'
-import type { Lane, LaneHooks, ReadRecord } from './lane.ts'
+import type { Lane, ReadRecord } from './lane.ts'
 import type { Ledger } from './ledger.ts'
 import { READ_AHEAD_COUNT_MIN, READ_BYTES, READY_BYTES_MAX, READY_COUNT_MAX } from './limits.ts'
 import { QueueEntry } from './queue-entry.ts'
@@ -47,7 +47,6 @@ export class StoredLane implements Lane, BatchTarget {
   readonly log: Log
   readonly ledger: Ledger
   readonly #parts: StoredLaneParts
-  readonly #hooks: LaneHooks
   readonly #read: ReadRecord
   readonly #returned = new ReturnedHeap()
   readonly #ready = new RingQueue<QueueEntry>()
@@ -58,8 +57,8 @@ export class StoredLane implements Lane, BatchTarget {
   /** Raised when what is being read is of no use any more. */
   #generation = 0
   #isClosed = false
-  readyCount: number
-  readyBytes: number
+  readyCount = 0
+  readyBytes = 0
   /** Appended and not visible yet. */
   #appendedCount = 0
   #appendedBytes = 0
@@ -84,11 +83,8 @@ export class StoredLane implements Lane, BatchTarget {
     this.log = log
     this.ledger = ledger
     this.#read = read
-    this.#hooks = place.home
     this.#readFrom = ledger.floor
     this.#followedTo = log.highWatermark
-    this.readyCount = 0
-    this.readyBytes = 0
     this.recovered()
   }
 
@@ -101,8 +97,7 @@ export class StoredLane implements Lane, BatchTarget {
     for (const { from, to } of log.gaps)
       this.#held.settleOthers(ledger, from, Math.min(to, log.highWatermark))
     this.#readFrom = ledger.floor
-    this.readyCount = countUnsettled(this.log, this.ledger)
-    this.readyBytes = estimateBytes(this.log, this.readyCount)
+    this.#countReady()
   }
 
   get isBusy(): boolean {
@@ -142,7 +137,7 @@ export class StoredLane implements Lane, BatchTarget {
   }
 
   wake(): void {
-    this.#hooks.wake()
+    this.home.wake()
   }
 
   /** For a log that others write to: what became visible since the last call. */
@@ -152,7 +147,7 @@ export class StoredLane implements Lane, BatchTarget {
     this.#followedTo = highWatermark
     const { earliestOffset } = this.log
     if (earliestOffset > this.ledger.floor) this.#giveUp(earliestOffset)
-    this.#hooks.wake()
+    this.home.wake()
   }
 
   /** They are visible. */
@@ -225,7 +220,7 @@ export class StoredLane implements Lane, BatchTarget {
     this.#held.delete(entry.position)
     const { floor } = this.ledger
     this.ledger.settle(entry.position)
-    if (this.ledger.floor !== floor) this.#hooks.floorMoved()
+    if (this.ledger.floor !== floor) this.home.floorMoved()
   }
 
   dropHead(): boolean {
@@ -248,7 +243,7 @@ export class StoredLane implements Lane, BatchTarget {
     const count = this.#loseReady(0, this.log.highWatermark)
     this.readyCount = 0
     this.readyBytes = 0
-    this.#hooks.floorMoved()
+    this.home.floorMoved()
     return count
   }
 
@@ -286,8 +281,7 @@ export class StoredLane implements Lane, BatchTarget {
     this.ledger.reset(Math.max(offset, this.log.earliestOffset))
     this.#redeliveredBelow = Math.max(this.#redeliveredBelow, cursor)
     this.#readFrom = this.ledger.floor
-    this.readyCount = countUnsettled(this.log, this.ledger) - inFlight.length
-    this.readyBytes = estimateBytes(this.log, this.readyCount)
+    this.#countReady(inFlight.length)
     this.#held.replace(inFlight.map(({ position }) => position))
     return this.readyCount - before
   }
@@ -308,7 +302,7 @@ export class StoredLane implements Lane, BatchTarget {
     return (
       this.#ready.length < READY_COUNT_MAX &&
       this.#ringBytes < READY_BYTES_MAX &&
-      this.#hooks.isWanted() &&
+      this.home.isWanted() &&
       this.#parts.budget.hasRoom
     )
   }
@@ -355,7 +349,7 @@ export class StoredLane implements Lane, BatchTarget {
     this.#isReading = true
     void this.#readOnce(offset, this.#generation).then(() => {
       this.#isReading = false
-      this.#hooks.wake()
+      this.home.wake()
     })
   }
 
@@ -448,7 +442,7 @@ export class StoredLane implements Lane, BatchTarget {
   #noteLost(count: number): void {
     if (count === 0) return
     this.#uncount(count, (this.readyBytes * count) / Math.max(count, this.readyCount))
-    this.#hooks.lost(count)
+    this.home.lost(count)
   }
 
   /** Settles what is ready in a range: what came back, and what lies ahead of the cursor. */
@@ -487,11 +481,15 @@ export class StoredLane implements Lane, BatchTarget {
       this.#noteLost(this.#loseReady(offset, Math.min(gap.to, highWatermark)))
       return this.readyCount > 0
     }
-    const { floor } = this.ledger
     this.#uncount(1, this.readyBytes / Math.max(1, this.readyCount))
     this.ledger.settle(offset)
-    if (this.ledger.floor !== floor) this.#hooks.floorMoved()
+    this.home.floorMoved()
     return true
+  }
+
+  #countReady(inFlightCount = 0): void {
+    this.readyCount = countUnsettled(this.log, this.ledger) - inFlightCount
+    this.readyBytes = estimateBytes(this.log, this.readyCount)
   }
 
   #uncount(count: number, bytes: number): void {

@@ -54,6 +54,8 @@ export class Housekeeping {
   #compacting: Promise<void> = Promise.resolve()
   #isClosed = false
   rounds = 0
+  /** Others whose logs want room back. */
+  readonly #others: ((compactor: Compactor) => Promise<boolean>)[] = []
 
   constructor(
     environment: Environment,
@@ -90,6 +92,11 @@ export class Housekeeping {
     await Promise.race([Promise.all([this.#running, this.#compacting]), this.#store.failed])
   }
 
+  /** Does this with every compaction. It answers whether it waits for a checkpoint. */
+  alsoCompact(work: (compactor: Compactor) => Promise<boolean>): void {
+    this.#others.push(work)
+  }
+
   /** One round over every partition. */
   async run(): Promise<void> {
     const view: RetentionView = {
@@ -109,6 +116,8 @@ export class Housekeeping {
       for (const log of topic.logs)
         if (log !== undefined && (await this.#compactOne(topic, log)) === 'waiting')
           isWaiting = true
+    for (const work of this.#others)
+      if (!this.#isOver && (await work(this.compactor))) isWaiting = true
     if (!isWaiting || this.#isOver) return
     // Only what two checkpoints have behind them is touched, and an idle broker takes none.
     await this.#store.checkpoint().catch((error: unknown) => this.#store.noteBackgroundError(error))
