@@ -70,14 +70,18 @@ export class Publisher {
   readonly #gatherer: BatchGatherer
   readonly #clock: SteadyClock
   readonly #targets: RouteTarget[] = []
+  #targetCount = 0
   readonly #lanes: BatchTarget[] = []
+  #laneCount = 0
   /** Of the message being published. */
   #kept: QueuedMessage | undefined
   #isWanted = false
   #rejecting: Queue[] | undefined
   /** Queues that remember its message id. */
   #deduplicating: Queue[] | undefined
-  readonly #collect = (target: RouteTarget): void => void this.#targets.push(target)
+  readonly #collect = (target: RouteTarget): void => {
+    this.#targets[this.#targetCount++] = target
+  }
   /** Refused by a queue that wants those in its dead letters. */
   onRejected: (queue: Queue, message: QueuedMessage) => void = () => undefined
 
@@ -97,24 +101,29 @@ export class Publisher {
   ): number {
     checkMessage(message)
     const targets = this.#targets
-    targets.length = 0
+    this.#targetCount = 0
     const count = this.#routes.route(namespace, exchange, message, this.#collect)
     if (count === 0) return 0
     // Before anything is done: what throws has done nothing.
-    for (const target of targets) if (target instanceof TopicTarget) target.checkFits(message)
+    for (let index = 0; index < count; index++) {
+      const target = targets[index]!
+      if (target instanceof TopicTarget) target.checkFits(message)
+    }
     this.#deduplicating = undefined
-    this.#lanes.length = 0
+    // Most messages go to one queue: emptying the list would have it make room anew each time.
+    if (this.#lanes.length > 1) this.#lanes.length = 0
+    this.#laneCount = 0
     this.#kept = undefined
     this.#isWanted = false
     this.#rejecting = undefined
     const timestampMs = this.#clock.now()
-    for (let index = 0; index < targets.length; index++) {
+    for (let index = 0; index < count; index++) {
       const target = targets[index]!
       if (target instanceof TopicTarget) this.#toTopic(target, message, timestampMs, reached)
       else if (isWelcome === undefined || isWelcome(target as Queue))
         this.#toQueue(target as Queue, message, timestampMs, reached)
     }
-    if (this.#lanes.length > 0) this.#store(message, timestampMs, reached)
+    if (this.#laneCount > 0) this.#store(message, timestampMs, reached)
     if (this.#rejecting !== undefined) this.#reject(this.#rejecting, message, timestampMs)
     return count
   }
@@ -144,7 +153,7 @@ export class Publisher {
     if (message.ttlMs >= 0) noteExpiry(queue, message.priority)
     const lane = queue.laneFor(message.priority)
     if (lane instanceof StoredLane) {
-      this.#lanes.push(lane)
+      this.#lanes[this.#laneCount++] = lane
       this.#isWanted ||= lane.isWantingNext
     } else if (lane instanceof MemoryLane) {
       lane.push((this.#kept ??= keepMessage(message, timestampMs)))
