@@ -50,6 +50,21 @@ test('client-node: a typed topic', async () => {
   expect(await outputOf(second)).toMatch(/^ERR_PAYLOAD_CODEC .*total: must be a number\n0 12\.5\n$/)
 })
 
+test('client-node: a queue', async () => {
+  const [, , third] = programsOf('client-node')
+  expect(await outputOf(third)).toBe('taken by 1\neu.new { id: 7 }\n')
+})
+
+test('examples/worker.mjs: every job is done, or ends with the failed ones', async () => {
+  const program = join(repositoryRoot, 'examples', 'worker.mjs')
+  const env = { ...process.env, MILLRACE_URL: broker.url }
+  const { stdout, stderr } = await run(process.execPath, [program, '4'], { env })
+  expect(stderr).toBe('')
+  for (const number of [1, 2, 4]) expect(stdout).toContain(`job ${number} is done\n`)
+  expect(stdout.match(/job 3 never works/g)).toHaveLength(3)
+  expect(stdout).toMatch(/\(attempt 3, given up\)\n[^]*1 in failed-jobs\n$/)
+})
+
 test('client-core: what connect does', async () => {
   const [only] = programsOf('client-core')
   expect(await outputOf(only)).toMatch(/^\{ name: 'millrace', version: '.*' \}\n$/)
