@@ -64,7 +64,7 @@ const numberJson = (value: number | bigint): Json => {
 
 /**
  * What a headers exchange compares, with its type: to RabbitMQ the integer 1 and the text `1` differ,
- * and so do integers of different widths.
+ * and integers of different widths do not.
  */
 export const canonicalText = (field: FieldValue): string => {
   switch (field.type) {
@@ -78,8 +78,14 @@ export const canonicalText = (field: FieldValue): string => {
       return `A${JSON.stringify(field.value.map(canonicalText))}`
     case 'F':
       return `F${canonicalTable(field.value)}`
-    default:
+    case 't':
+    case 'f':
+    case 'd':
+    case 'D':
+    case 'T':
       return `${field.type}${scalarText(field)}`
+    default:
+      return `I${scalarText(field)}`
   }
 }
 

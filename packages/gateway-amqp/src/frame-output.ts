@@ -33,6 +33,8 @@ const NOTHING = new Uint8Array(0)
 const BASIC_CLASS = 60
 const ACK_METHOD = 80
 const NACK_METHOD = 120
+const MULTIPLE = 1
+const REQUEUE = 2
 /** Class, weight and body size. */
 const CONTENT_HEADER_BYTES = 12
 /** Class, method, tag, bits. */
@@ -112,11 +114,12 @@ export class FrameOutput {
   }
 
   ack(channel: number, tag: number, isMultiple: boolean): void {
-    this.#settlement(channel, ACK_METHOD, tag, isMultiple)
+    this.#settlement(channel, ACK_METHOD, tag, isMultiple ? MULTIPLE : 0)
   }
 
+  /** `requeue` means nothing from a broker: RabbitMQ sets it, as the default of the method. */
   nack(channel: number, tag: number, isMultiple: boolean): void {
-    this.#settlement(channel, NACK_METHOD, tag, isMultiple)
+    this.#settlement(channel, NACK_METHOD, tag, isMultiple ? MULTIPLE | REQUEUE : REQUEUE)
   }
 
   heartbeat(): void {
@@ -185,13 +188,13 @@ export class FrameOutput {
     this.#dropSlab()
   }
 
-  #settlement(channel: number, method: number, tag: number, isMultiple: boolean): void {
+  #settlement(channel: number, method: number, tag: number, bits: number): void {
     const at = this.begin(FrameType.METHOD, channel, ACK_BYTES)
     const slab = this.#slab
     writeUint16(slab, at, BASIC_CLASS)
     writeUint16(slab, at + 2, method)
     writeUint64(slab, at + 4, tag)
-    slab[at + 12] = isMultiple ? 1 : 0
+    slab[at + 12] = bits
     this.end(at + ACK_BYTES)
   }
 

@@ -11,8 +11,10 @@ import { preconditionFailed } from './errors.ts'
 import { fieldTypeName } from './field-type-name.ts'
 import { DIRECT_REPLY_QUEUE } from './direct-reply.ts'
 
+const TRANSIENT = 1
 const PERSISTENT = 2
-const EXPIRATION_MS_MAX = 0xffff_ffff
+/** A thousand years. */
+const EXPIRATION_MS_MAX = 2 ** 45
 const DIGITS = /^([+-]?\d+)(.*)$/s
 
 export class PublishedProperties {
@@ -52,7 +54,7 @@ export class PublishedProperties {
     const { scan } = this
     scan.scan(block)
     this.stored = block
-    this.isPersistent = scan.octet(Property.DELIVERY_MODE, 0) === PERSISTENT
+    this.isPersistent = isPersistentMode(scan.octet(Property.DELIVERY_MODE, TRANSIENT))
     this.priority = scan.octet(Property.PRIORITY, 0)
     this.messageId = scan.text(Property.MESSAGE_ID)
     this.userId = scan.text(Property.USER_ID)
@@ -80,6 +82,13 @@ const isEqual = (block: Uint8Array, bytes: Uint8Array, from: number, to: number)
   return true
 }
 
+const isPersistentMode = (mode: number): boolean => {
+  if (mode === PERSISTENT) return true
+  if (mode === TRANSIENT) return false
+  throw preconditionFailed(`invalid message: {delivery_mode_unknown,${mode}}`)
+}
+
+/** Beyond the end of all things it is as good as there. */
 const ttlOf = (expiration: string | undefined): number => {
   if (expiration === undefined) return -1
   const [, digits, rest = ''] = DIGITS.exec(expiration) ?? []
@@ -88,8 +97,7 @@ const ttlOf = (expiration: string | undefined): number => {
   if (rest !== '') throw refuse(`{leftover_string,"${rest}"}`)
   const ttlMs = Number(digits)
   if (ttlMs < 0) throw refuse(`{value_negative,${ttlMs}}`)
-  if (ttlMs > EXPIRATION_MS_MAX) throw refuse(`{value_too_large,${BigInt(digits)}}`)
-  return ttlMs
+  return Math.min(ttlMs, EXPIRATION_MS_MAX)
 }
 
 const keysOf = (name: string, field: FieldValue | undefined): readonly string[] => {

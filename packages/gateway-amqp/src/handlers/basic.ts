@@ -87,6 +87,9 @@ const consumeQueue = (
   try {
     const { settings } = messaging.describeQueue(caller, queue, owner)
     if (settings.isStream) return consumeStream(channel, fields, queue, tag)
+    if (settings.isSingleActiveConsumer && fields.exclusive) {
+      throw exclusiveUse(queue, names.vhost)
+    }
     const countsDeliveries = queueTypeOf(settings.labels) === 'quorum'
     const request = requestOf(channel, fields, queue)
     const consumer = new QueueConsumer(channel, { tag, request, countsDeliveries })
