@@ -94,8 +94,8 @@ def chains_and_groups():
 
 
 def priorities():
-    # Both processes are busy and hold one more each, so that the rest waits in the queue.
-    blockers = [slow.apply_async((0.7,), queue=f"{PREFIX}.ranked") for _ in range(4)]
+    # Both processes are busy, and the worker takes no more than it has processes.
+    blockers = [slow.apply_async((3,), queue=f"{PREFIX}.ranked") for _ in range(2)]
     eventually(lambda: len(active()) == 2)
     waiting = [(label, ranked.apply_async((label,), priority=priority))
                for label, priority in [("low", 1), ("lower", 0), ("high", 9), ("higher", 10)]]

@@ -1,9 +1,13 @@
 /** @cloudamqp/amqp-client over TCP and over WebSocket, with the same use of it. */
 import { AMQPClient, AMQPSession, AMQPWebSocketClient } from '@cloudamqp/amqp-client'
 import type { AMQPMessage } from '@cloudamqp/amqp-client'
+import { WebSocket } from 'ws'
 import { type AmqpBroker, amqpBrokers, unique } from './support/amqp/brokers.ts'
 import { passes } from './support/amqp/exceptions.ts'
 import { eventually } from './support/eventually.ts'
+
+// Browsers and newer Nodes have one.
+if (!('WebSocket' in globalThis)) Object.assign(globalThis, { WebSocket })
 
 type Client = AMQPClient | AMQPWebSocketClient
 

@@ -3,6 +3,7 @@
  * the suites honest.
  */
 import { randomUUID } from 'node:crypto'
+import { launchMillrace } from './millrace.ts'
 import { launchRabbitmq } from './rabbitmq.ts'
 
 export interface AmqpBroker {
@@ -12,6 +13,8 @@ export interface AmqpBroker {
   /** `undefined` when it does not speak AMQP over WebSocket. */
   readonly webSocketUrl: string | undefined
   pid(): number
+  /** What it wrote to its output, when that is for a test to look at. */
+  output?(): string
   /** `kill -9`, and waits until it is gone. */
   kill(): Promise<void>
   /** After `kill`: on the same directory and the same ports. */
@@ -25,7 +28,10 @@ export interface AmqpBrokerKind {
   launch(): Promise<AmqpBroker>
 }
 
-export const amqpBrokers: readonly AmqpBrokerKind[] = [{ name: 'rabbitmq', launch: launchRabbitmq }]
+export const amqpBrokers: readonly AmqpBrokerKind[] = [
+  { name: 'rabbitmq', launch: launchRabbitmq },
+  { name: 'millrace', launch: launchMillrace },
+]
 
 export const restart = async (broker: AmqpBroker): Promise<void> => {
   await broker.kill()

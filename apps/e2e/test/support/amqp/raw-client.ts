@@ -130,13 +130,15 @@ export class RawClient {
   /** Sends a method and waits for the answer to it, which must be the good one. */
   async call(channel: number, name: string, fields: Fields = {}): Promise<Received> {
     this.method(channel, name, fields)
-    return this.expect(name === 'basic.get' ? 'basic.get-ok' : `${name}-ok`)
+    return this.expect(name === 'basic.get' ? 'basic.get-ok' : `${name}-ok`, channel)
   }
 
-  /** Takes the next of this name; fails when the broker closes first. */
-  async expect(name: string): Promise<Received> {
-    const isIt = (one: Received): boolean => one.name === name
-    const isFatal = ({ name: one }: Received): boolean => /\.close$|^end$/.test(one)
+  /** Takes the next of this name; fails when the broker closes the connection or the channel first. */
+  async expect(name: string, on?: number): Promise<Received> {
+    const isOurs = ({ channel }: Received): boolean => on === undefined || on === channel
+    const isIt = (one: Received): boolean => one.name === name && isOurs(one)
+    const isFatal = (one: Received): boolean =>
+      /^connection\.close$|^end$/.test(one.name) || (one.name === 'channel.close' && isOurs(one))
     const found = await eventually(
       `${name} comes`,
       () => this.received.find((one) => isIt(one) || isFatal(one)),

@@ -63,7 +63,7 @@ const handshakes: readonly Conversation[] = [
     tuneOk(),
     open(),
   ),
-  $.bareTalk('handshake: an unknown mechanism', hello, startOk({ mechanism: 'MAGIC' })),
+  $.bareTalk('handshake: an unknown mechanism', hello, startOk({ mechanism: 'MAGIC' }), $.pause(1_500)),
   $.bareTalk('handshake: a wrong password', hello, startOk({ response: '\0guest\0wrong' })),
   $.bareTalk('handshake: an unknown user', hello, startOk({ response: '\0nobody\0guest' })),
   $.bareTalk(
@@ -72,7 +72,7 @@ const handshakes: readonly Conversation[] = [
     startOk({ clientProperties: {}, response: '\0guest\0wrong' }),
     $.pause(1_500),
   ),
-  $.bareTalk('handshake: a response that is none', hello, startOk({ response: 'guest' })),
+  $.bareTalk('handshake: a response that is none', hello, startOk({ response: 'guest' }), $.pause(1_500)),
   $.bareTalk(
     'handshake: no virtual host of that name',
     hello,
@@ -202,7 +202,7 @@ const frames: readonly Conversation[] = [
   frame('an unknown type', encodeFrame(4, 1, Buffer.from('x'))),
   frame('type 0', encodeFrame(0, 0, Buffer.alloc(0))),
   frame('a wrong end', encodeFrame(METHOD, 1, declaration, { end: 0 })),
-  frame('larger than agreed', encodeFrame(BODY, 1, Buffer.alloc(131_065))),
+  frame('larger than agreed', encodeFrame(BODY, 1, Buffer.alloc(131_073))),
   frame('two gigabytes announced', encodeFrame(METHOD, 1, declaration, { size: 0x7fffffff })),
   frame('an unknown class', encodeFrame(METHOD, 1, Buffer.from('00ff000a', 'hex'))),
   frame('an unknown method', encodeFrame(METHOD, 1, Buffer.from('003200ff', 'hex'))),
