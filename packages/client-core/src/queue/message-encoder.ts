@@ -12,7 +12,7 @@ import { checkName, keyOf, type MessageOptions, priorityOf, ttlOf } from './mess
 const NOTHING = new Uint8Array(0)
 const WORD_MAX = 0x1_0000_0000
 /** Of 32 random bits each: nobody else chooses the same. */
-const PREFIX_WORDS = 4
+const PREFIX_WORDS = 3
 
 /** Ids that no other message has: what is random is drawn once. */
 export class MessageIds {

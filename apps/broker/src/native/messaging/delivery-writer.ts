@@ -13,7 +13,6 @@ import {
   FRAME_LENGTH_BYTES,
   frameLength,
   Opcode,
-  queueDeliverySize,
   writeDeliveryHead,
   writeFrameHeader,
   writeQueueDelivery,
@@ -50,8 +49,8 @@ export class DeliveryWriter {
     this.#isFlushDue = false
   }
 
-  write(consumer: number, channel: number, delivery: WireDelivery): void {
-    const size = queueDeliverySize(delivery)
+  /** `size` is that of `queueDeliverySize`. */
+  write(consumer: number, channel: number, delivery: WireDelivery, size: number): void {
     if (size > DELIVERY_COPIED_BYTES_MAX) {
       this.flush()
       this.#writeLarge(consumer, channel, delivery, size)

@@ -122,8 +122,9 @@ export class MessagingLink {
   /** False when it does not fit a body. */
   send(consumer: number, channel: number, tag: number, delivery: Delivery): boolean {
     const wire = this.#wire.fill(this.messaging, tag, delivery)
-    if (queueDeliverySize(wire) > this.bodyBytesMax) return false
-    this.#writer.write(consumer, channel, wire)
+    const size = queueDeliverySize(wire)
+    if (size > this.bodyBytesMax) return false
+    this.#writer.write(consumer, channel, wire, size)
     return true
   }
 

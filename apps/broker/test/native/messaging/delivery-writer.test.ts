@@ -1,5 +1,10 @@
 import type { Delivery, Messaging } from '@millrace/core'
-import { decodeQueueDeliveries, type Frame, FrameDecoder } from '@millrace/protocol'
+import {
+  decodeQueueDeliveries,
+  type Frame,
+  FrameDecoder,
+  queueDeliverySize,
+} from '@millrace/protocol'
 import { FrameOutput } from '../../../src/native/frame-output.ts'
 import { DeliveryWriter } from '../../../src/native/messaging/delivery-writer.ts'
 import { WireDelivery } from '../../../src/native/messaging/wire-delivery.ts'
@@ -39,6 +44,9 @@ const wireOf = (tag: number, payloadBytes: number): WireDelivery => {
   return new WireDelivery().fill(messaging, tag, delivery as unknown as Delivery)
 }
 
+const write = (consumer: number, wire: WireDelivery): void =>
+  writer.write(consumer, 0, wire, queueDeliverySize(wire))
+
 /** Consumer and tags of each frame. */
 const framesOf = (): [number, number[]][] => {
   const frames: [number, number[]][] = []
@@ -61,7 +69,7 @@ it('gathers what the engine delivers in one go, by consumer, and writes once', a
     [2, 3],
     [1, 4],
   ] as const) {
-    writer.write(consumer, 0, wireOf(tag, 10))
+    write(consumer, wireOf(tag, 10))
   }
   expect(connection.bytes).toHaveLength(0)
   await Promise.resolve()
@@ -73,9 +81,9 @@ it('gathers what the engine delivers in one go, by consumer, and writes once', a
 })
 
 it('keeps the order when a payload is too large to be copied', async () => {
-  writer.write(1, 0, wireOf(1, 10))
-  writer.write(1, 0, wireOf(2, 200_000))
-  writer.write(1, 0, wireOf(3, 10))
+  write(1, wireOf(1, 10))
+  write(1, wireOf(2, 200_000))
+  write(1, wireOf(3, 10))
   await Promise.resolve()
   expect(framesOf()).toEqual([
     [1, [1]],
@@ -86,7 +94,7 @@ it('keeps the order when a payload is too large to be copied', async () => {
 
 it('begins a new frame and a new slab when one is full, and loses nothing', async () => {
   const tags = Array.from({ length: 100 }, (_, index) => index + 1)
-  for (const tag of tags) writer.write(1, 0, wireOf(tag, 7_000))
+  for (const tag of tags) write(1, wireOf(tag, 7_000))
   await Promise.resolve()
   const frames = framesOf()
   expect(frames.length).toBeGreaterThan(20)
@@ -95,8 +103,8 @@ it('begins a new frame and a new slab when one is full, and loses nothing', asyn
 
 it('does not overtake a body that waits in line', async () => {
   connection.room = 1
-  writer.write(1, 0, wireOf(1, 200_000))
-  writer.write(1, 0, wireOf(2, 10))
+  write(1, wireOf(1, 200_000))
+  write(1, wireOf(2, 10))
   await Promise.resolve()
   expect(output.isBlocked).toBe(true)
   connection.room = Infinity
@@ -109,7 +117,7 @@ it('does not overtake a body that waits in line', async () => {
 
 it('splits frames where the peer agreed on short ones', async () => {
   output.setFrameBytesMax(8_192)
-  for (let tag = 1; tag <= 5; tag++) writer.write(1, 0, wireOf(tag, 5_000))
+  for (let tag = 1; tag <= 5; tag++) write(1, wireOf(tag, 5_000))
   await Promise.resolve()
   expect(framesOf().flatMap(([, list]) => list)).toEqual([1, 2, 3, 4, 5])
   expect(connection.frames.length).toBeGreaterThan(0)
