@@ -17,6 +17,7 @@
 import {
   BrokerError,
   RecordCursor,
+  batchBaseOffset,
   batchLeaderEpoch,
   batchNextOffset,
   type BatchCompression,
@@ -112,20 +113,43 @@ export class Compactor {
   truncate(log: Log, from: number): Promise<number> {
     return this.#inTurn(log, async () => {
       log.roll()
-      const { epoch, nextOffset } = log
-      // The first makes what is under way durable, the others put it behind two checkpoints.
-      for (let left = CHECKPOINTS_FOR_TRUNCATION; left > 0; left--)
-        if (log.compactableBelow < nextOffset) await this.#parts.checkpointer.run()
-      const isWhole = (batch: Uint8Array): boolean => batchLeaderEpoch(batch) >= epoch
+      const { epoch } = log
+      let next = log.nextOffset
+      const rolledAt = await this.#settleRoll(log)
+      const isWhole = (batch: Uint8Array): boolean => {
+        if (batchLeaderEpoch(batch) < epoch) return false
+        next = Math.min(next, batchBaseOffset(batch))
+        return true
+      }
       const isKept = ({ offset }: RecordCursor): boolean => offset < from
       // Later ones hold only what came after, and may not be written yet.
       const isBefore = ({ isSealed, baseOffset }: Segment): boolean =>
-        isSealed && baseOffset < nextOffset
+        isSealed && baseOffset < rolledAt
       for (const segment of log.segments.filter(isBefore).reverse())
         if (endOf(log, segment) > from && !(await this.#rewrite(log, segment, { isKept, isWhole })))
           throw new BrokerError('ERR_DATA_CORRUPT', [from, endOf(log, segment), log.label])
-      return nextOffset
+      return Math.min(next, log.nextOffset)
     })
+  }
+
+  /**
+   * Everything before the roll is in sealed segments, behind two checkpoints. Returns the offset that
+   * they end at.
+   *
+   * The story of a full disk: what was under way at the roll is refused and taken back with the new
+   * segment, and the one before it is written to again. Then the log has to roll once more.
+   */
+  async #settleRoll(log: Log): Promise<number> {
+    for (;;) {
+      const { nextOffset } = log
+      // The first makes what is under way durable, the others put it behind two checkpoints.
+      for (let left = CHECKPOINTS_FOR_TRUNCATION; left > 0; left--)
+        if (log.compactableBelow < nextOffset) await this.#parts.checkpointer.run()
+      const active = log.activeSegment
+      const isUndone = active !== undefined && !active.isSealed && active.baseOffset < nextOffset
+      if (!isUndone) return nextOffset
+      log.roll()
+    }
   }
 
   /**

@@ -51,6 +51,26 @@ describe('truncation', () => {
     },
   )
 
+  it('is done also when what was under way is refused for want of room', async () => {
+    const node = await open(newWorld())
+    const handle = await node.create('t', { segmentBytes: 1 << 20 })
+    await fill(node, handle, 10, 'old')
+    const matches = (path: string): boolean => path.endsWith('.journal')
+    node.world.disk.inject({ kind: 'write', code: 'ENOSPC', nth: 1, matches })
+    const under = node.submit(handle, batchOf(['under way'])) as Promise<Outcome>
+    const request = { topic: 't', partition: 0, from: 5 }
+    const truncation = node.broker.truncateTopic(caller, request)
+    await node.run(Promise.resolve())
+    // It begins a segment behind the truncation, and takes that back with it when it is refused.
+    const after = node.submit(handle, batchOf(['after'])) as Promise<Outcome>
+    const refused = (await node.run(Promise.all([under, after]))).map(({ error }) => error?.code)
+    expect(refused).toEqual(['ERR_STORAGE_FULL', 'ERR_STORAGE_FULL'])
+    const { next } = await node.run(truncation, 10_000)
+    expect(await offsetsOf(node, handle)).toEqual(range(0, 5))
+    await node.world.scheduler.runFor(2_000)
+    expect((await node.append(handle, ['later'])).baseOffset).toBe(next)
+  })
+
   it('takes nothing of what is appended while it runs', async () => {
     const node = await open(newWorld())
     const handle = await node.create('t', { segmentBytes: 4_096 })
