@@ -1,6 +1,7 @@
 /** A consumer of a queue: what it may have in flight, and where its deliveries go. */
 import { BrokerError, isBrokerError } from '@millrace/codec'
 import type { Consumer, ConsumerSink, CreditPool } from '../engine/messaging.ts'
+import { CONSUMERS_PER_QUEUE_MAX } from './limits.ts'
 import type { EntryHolder, EntryList, QueueEntry } from './queue-entry.ts'
 
 export class SharedCredit implements CreditPool {
@@ -167,4 +168,26 @@ export class QueueConsumer implements Consumer, EntryHolder {
       this.#sink.end(isBrokerError(error) ? error : new BrokerError('ERR_INTERNAL'))
     }
   }
+}
+
+/** Whether one more may consume. Throws ERR_QUEUE_IN_USE, ERR_LIMIT_EXCEEDED. */
+export const checkAdmission = (
+  queue: string,
+  consumers: ReadonlySet<QueueConsumer>,
+  { isExclusive }: ConsumerOptions,
+): void => {
+  const isTaken = [...consumers].some((other) => other.options.isExclusive)
+  if (isTaken || (isExclusive && consumers.size > 0))
+    throw new BrokerError('ERR_QUEUE_IN_USE', [queue])
+  if (consumers.size >= CONSUMERS_PER_QUEUE_MAX)
+    throw new BrokerError('ERR_LIMIT_EXCEEDED', [CONSUMERS_PER_QUEUE_MAX, 'consumers of a queue'])
+}
+
+/** The first of the highest priority. */
+export const highestOf = (consumers: ReadonlySet<QueueConsumer>): QueueConsumer | undefined => {
+  let highest: QueueConsumer | undefined
+  for (const consumer of consumers)
+    if (highest === undefined || consumer.options.priority > highest.options.priority)
+      highest = consumer
+  return highest
 }

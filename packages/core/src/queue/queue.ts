@@ -25,8 +25,8 @@ import { KeyOrder } from './key-order.ts'
 import type { Lane, LaneHooks } from './lane.ts'
 import { LaneOrder } from './lane-order.ts'
 import type { LedgerLog } from './ledger-log.ts'
-import { CONSUMERS_PER_QUEUE_MAX, DISPATCH_MESSAGES_MAX } from './limits.ts'
-import { type ConsumerOptions, QueueConsumer } from './queue-consumer.ts'
+import { DISPATCH_MESSAGES_MAX } from './limits.ts'
+import { checkAdmission, type ConsumerOptions, highestOf, QueueConsumer } from './queue-consumer.ts'
 import { QueueCounts } from './queue-counts.ts'
 import type { QueueDefinition } from './queue-definition.ts'
 import type { QueueEntry } from './queue-entry.ts'
@@ -164,11 +164,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
       throw new BrokerError('ERR_UNSUPPORTED_FEATURE', [
         'consuming a stream otherwise than by offset',
       ])
-    const isTaken = [...this.consumers].some((other) => other.options.isExclusive)
-    if (isTaken || (options.isExclusive && this.consumers.size > 0))
-      throw new BrokerError('ERR_QUEUE_IN_USE', [this.name])
-    if (this.consumers.size >= CONSUMERS_PER_QUEUE_MAX)
-      throw new BrokerError('ERR_LIMIT_EXCEEDED', [CONSUMERS_PER_QUEUE_MAX, 'consumers of a queue'])
+    checkAdmission(this.name, this.consumers, options)
     const consumer = new QueueConsumer(options, sink, {
       available: (each) => {
         this.#line.add(each)
@@ -257,8 +253,10 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
     let left = DISPATCH_MESSAGES_MAX
     while (left > 0 && this.#dropOne()) left--
     while (left > 0 && this.#expireOne()) left--
-    const nowMs = this.#parts.clock.monotonic()
-    while (left > 0 && this.#handOne(nowMs)) left--
+    if (this.#isLooking) {
+      const nowMs = this.#parts.clock.monotonic()
+      while (left > 0 && this.#handOne(nowMs)) left--
+    }
     this.#armExpiry()
     return left === 0
   }
@@ -398,6 +396,12 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
     return entry
   }
 
+  /** Nothing is read for nobody; what expires, or waits for its verdict, needs no consumer. */
+  get #isLooking(): boolean {
+    const { deadLetterExchange } = this.settings
+    return this.consumers.size > 0 || deadLetterExchange !== undefined || this.#mayExpire
+  }
+
   /** With a time to live of nothing it may still go to somebody who can take it at once. */
   #mayExpireUndelivered(entry: QueueEntry): boolean {
     return (
@@ -474,12 +478,8 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
       return
     }
     if (this.#active !== undefined && this.consumers.has(this.#active)) return
-    let chosen: QueueConsumer | undefined
-    for (const consumer of this.consumers)
-      if (chosen === undefined || consumer.options.priority > chosen.options.priority)
-        chosen = consumer
-    this.#active = chosen
-    chosen?.creditChanged()
+    this.#active = highestOf(this.consumers)
+    this.#active?.creditChanged()
   }
 
   get #mayExpire(): boolean {

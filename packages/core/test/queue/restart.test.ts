@@ -1,3 +1,4 @@
+import { LogReader } from '../../src/log/log-reader.ts'
 import { MessagingNode, message, type World } from '../support/messaging.ts'
 import { caller, newWorld } from '../support/node.ts'
 
@@ -28,6 +29,23 @@ describe('a durable queue after a power loss', () => {
     const again = await restart(world)
     expect(again.ready()).toBe(8)
     expect(await drain(again)).toEqual(['m1', 'm3', 'm4', 'm5', 'm6', 'm7', 'm8', 'm9'])
+  })
+
+  it('is not read before somebody consumes', async () => {
+    const world = newWorld()
+    const node = await MessagingNode.open(world)
+    await node.declare()
+    const peer = node.peer()
+    for (let index = 0; index < 10; index++) peer.session.publish(message(`m${index}`), true)
+    await node.pass()
+    const again = await restart(world)
+    const reading = jest.spyOn(LogReader.prototype, 'read')
+    again.peer().session.publish(message('more'), true)
+    await again.pass(100)
+    expect(reading).not.toHaveBeenCalled()
+    expect(await drain(again)).toHaveLength(11)
+    expect(reading).toHaveBeenCalled()
+    reading.mockRestore()
   })
 
   it('says of what was delivered before that it was, and how often it came back', async () => {
