@@ -76,8 +76,8 @@ export class LogCatalog {
    * The log of a reserved id, from an offset on that nothing of it has used. Who cannot know whether
    * it existed before, and was lost, skips as many offsets as it may have had.
    */
-  begin(id: number, settings: LogSettings, isNew: boolean): Log {
-    const log = this.#add(id, settings, false)
+  begin(id: number, settings: LogSettings, isNew: boolean, isVolatile = false): Log {
+    const log = this.#add(id, settings, isVolatile)
     const nextOffset = isNew ? 0 : OFFSET_SKIP_AFTER_LOSS
     log.nextOffset = nextOffset
     log.highWatermark = nextOffset

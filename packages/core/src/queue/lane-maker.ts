@@ -18,6 +18,7 @@ import { readMessage } from './message-record.ts'
 import type { QueueDefinition } from './queue-definition.ts'
 import type { QueueParts } from './queue-parts.ts'
 import { Queue } from './queue.ts'
+import type { SpillParts } from './spill.ts'
 import { StoredLane, type StoredLaneParts } from './stored-lane.ts'
 import { readTopicRecord } from './topic-record.ts'
 import type { TopicTargets } from './topic-targets.ts'
@@ -35,6 +36,7 @@ export interface LaneMakerParts {
   readonly targets: TopicTargets
   readonly schedule: LedgerSchedule
   readonly memory: MemoryBudget
+  readonly spill: SpillParts
   readonly segmentBytes: number
   readonly lanes: StoredLaneParts
   readonly queues: QueueParts
@@ -62,7 +64,7 @@ export class LaneMaker {
     const { settings } = definition
     const stride = settings.priorityMax === undefined ? 1 : PRIORITY_STRIDE
     queue.lanes = Array.from({ length: (settings.priorityMax ?? 0) + 1 }, (_, index) => {
-      return new MemoryLane(this.#parts.memory, { home: queue, index, stride })
+      return new MemoryLane(this.#parts.memory, this.#parts.spill, { home: queue, index, stride })
     })
     return queue
   }

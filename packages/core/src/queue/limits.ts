@@ -56,3 +56,5 @@ export const CACHED_RIGHTS_COUNT_MAX = 1_024
 
 /** How often deliveries are looked at that take too long, and settled messages that are kept. */
 export const DELIVERY_CHECK_MS = 10_000
+/** When a queue that could not be removed is tried again. */
+export const DROP_RETRY_MS = 5_000

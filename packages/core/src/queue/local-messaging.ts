@@ -33,7 +33,7 @@ import { DeadLetters } from './dead-letters.ts'
 import { DispatchSchedule } from './dispatch-schedule.ts'
 import { LaneMaker } from './lane-maker.ts'
 import { LedgerSchedule } from './ledger-schedule.ts'
-import { DELIVERY_CHECK_MS, READY_BYTES_TOTAL_MAX } from './limits.ts'
+import { DELIVERY_CHECK_MS, DROP_RETRY_MS, READY_BYTES_TOTAL_MAX } from './limits.ts'
 import { LocalOwner } from './local-owner.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import { MessageHeaders } from './message-headers.ts'
@@ -49,13 +49,11 @@ import { Queue } from './queue.ts'
 import { totalsOf } from './queue-counts.ts'
 import { replayQueue } from './replay-queue.ts'
 import { ReadyBudget } from './ready-budget.ts'
+import { SpillLogs } from './spill-logs.ts'
 import { SteadyClock } from './steady-clock.ts'
 import { TopicTargets } from './topic-targets.ts'
 import { Transactions } from './transactions.ts'
 import { Waiting } from './waiting-gets.ts'
-
-/** When what could not be removed is tried again. */
-const DROP_RETRY_MS = 5_000
 
 export interface MessagingParts {
   readonly environment: Environment
@@ -90,6 +88,7 @@ export class LocalMessaging implements Messaging {
   #exchanges: ExchangeRegistry | undefined
   readonly #sessions = new Set<LocalMessagingSession>()
   readonly #memory: MemoryBudget
+  readonly #spills: SpillLogs
   #ownerCount = 0
   #checks: TimerHandle | undefined
   #isClosed = false
@@ -99,6 +98,8 @@ export class LocalMessaging implements Messaging {
     const { environment, store, metadata, topics } = parts
     const { timers, log } = environment
     this.#memory = new MemoryBudget(parts.storage.memoryQueueBytesMax)
+    const { queueSegmentBytes: segmentBytes } = parts.storage
+    this.#spills = new SpillLogs({ store, metadata, log, segmentBytes })
     this.#clock = new SteadyClock(environment.clock)
     this.#ledgers = new LedgerSchedule(environment)
     this.#schedule = new DispatchSchedule(timers)
@@ -152,6 +153,7 @@ export class LocalMessaging implements Messaging {
   /** Queues first: bindings lead to them. */
   async open(): Promise<void> {
     const { environment, metadata } = this.#parts
+    this.#spills.open()
     await this.queues.open()
     this.#exchanges = new ExchangeRegistry({
       environment,
@@ -405,6 +407,7 @@ export class LocalMessaging implements Messaging {
       targets: this.#targets,
       schedule: this.#ledgers,
       memory: this.#memory,
+      spill: { environment, store, logs: this.#spills },
       segmentBytes: this.#parts.storage.queueSegmentBytes,
       lanes: { store, log, budget: new ReadyBudget(READY_BYTES_TOTAL_MAX), compression },
       queues,

@@ -1,14 +1,26 @@
 /**
  * A lane in memory: of queues that do not survive a restart. The same contract as a stored lane,
- * without a log: messages are visible as soon as they are published, and a restart leaves nothing.
+ * without a ledger: messages are visible as soon as they are published, and a restart leaves nothing.
+ *
+ * ```
+ *   returned (heap)   ready (ring)   spilled
+ *      in memory       in memory     in an unsynced log, once the memory of all queues is spent
+ * ```
+ *
+ * Invariant: while anything is spilled, what is published goes behind it.
  */
 import { RingQueue } from '@millrace/codec'
 import type { QueuedMessage } from '../engine/messaging.ts'
 import type { Lane } from './lane.ts'
-import type { MemoryBudget } from './memory-budget.ts'
+import { MEMORY_BYTES_MIN, READY_BYTES_MAX } from './limits.ts'
+import { memoryBytesOf, type MemoryBudget } from './memory-budget.ts'
 import { QueueEntry } from './queue-entry.ts'
 import type { Queue } from './queue.ts'
 import { ReturnedHeap } from './returned-heap.ts'
+import { Spill, type SpillParts } from './spill.ts'
+
+/** Read on before the last of what is in memory is handed over. */
+const LOW_COUNT = 256
 
 export class MemoryLane implements Lane {
   readonly home: Queue
@@ -22,10 +34,20 @@ export class MemoryLane implements Lane {
   readyBytes = 0
   readonly pendingCount = 0
   readonly pendingBytes = 0
-  readonly isBusy = false
+  /** Taken by messages that are in memory, in flight ones too. */
+  #bytes = 0
+  #ringBytes = 0
+  readonly #spillParts: SpillParts
+  #spill: Spill | undefined
+  #isClosed = false
 
-  constructor(budget: MemoryBudget, place: { home: Queue; index: number; stride: number }) {
+  constructor(
+    budget: MemoryBudget,
+    spillParts: SpillParts,
+    place: { home: Queue; index: number; stride: number },
+  ) {
     this.#budget = budget
+    this.#spillParts = spillParts
     this.home = place.home
     this.index = place.index
     this.stride = place.stride
@@ -37,15 +59,26 @@ export class MemoryLane implements Lane {
 
   /** The message's bytes are the lane's from here on. */
   push(message: QueuedMessage): void {
-    const entry = new QueueEntry(this, this.#nextPosition++, message)
-    this.#budget.add(entry.payloadBytes + message.properties.length)
-    this.#ready.push(entry)
     this.readyCount++
-    this.readyBytes += entry.payloadBytes
+    this.readyBytes += message.payload.length
+    if (this.#mustSpill) this.#toSpill.add(message)
+    else this.#keep(message)
+  }
+
+  get isBusy(): boolean {
+    return this.#spill?.isBusy === true
+  }
+
+  /** How many messages wait outside of memory. */
+  get spilledCount(): number {
+    return this.#spill?.count ?? 0
   }
 
   head(): QueueEntry | undefined {
-    return this.#returned.peek() ?? this.#ready.peek()
+    const entry = this.#returned.peek() ?? this.#ready.peek()
+    if (entry !== undefined || this.spilledCount === 0) return entry
+    this.#spill?.readNext()
+    return this.#ready.peek()
   }
 
   mayDeliver(): boolean {
@@ -53,8 +86,12 @@ export class MemoryLane implements Lane {
   }
 
   shift(): void {
-    const entry = this.#returned.pop() ?? this.#ready.shift()
+    const returned = this.#returned.pop()
+    const entry = returned ?? this.#ready.shift()
     if (entry === undefined) return
+    if (returned === undefined) this.#ringBytes -= entry.payloadBytes
+    const isLow = this.#ready.length < LOW_COUNT && this.#ringBytes < READY_BYTES_MAX / 2
+    if (isLow && this.spilledCount > 0) this.#spill?.readNext()
     entry.state = 'in-flight'
     if (entry.verdict !== undefined) return
     this.readyCount--
@@ -73,14 +110,14 @@ export class MemoryLane implements Lane {
 
   settle(entry: QueueEntry): void {
     const { content } = entry
-    if (content !== undefined) this.#budget.add(-(entry.payloadBytes + content.properties.length))
+    if (content !== undefined) this.#count(-memoryBytesOf(content))
     entry.state = 'settled'
     entry.content = undefined
   }
 
   dropHead(): boolean {
-    const entry = this.head()
-    if (entry === undefined) return false
+    const entry = this.#returned.peek() ?? this.#ready.peek()
+    if (entry === undefined) return this.#dropSpilled()
     this.shift()
     this.settle(entry)
     return true
@@ -88,7 +125,14 @@ export class MemoryLane implements Lane {
 
   purge(): number {
     const count = this.readyCount
-    while (this.dropHead());
+    this.#spill?.clear()
+    for (let entry = this.#returned.pop(); entry !== undefined; entry = this.#returned.pop())
+      this.settle(entry)
+    for (let entry = this.#ready.shift(); entry !== undefined; entry = this.#ready.shift())
+      this.settle(entry)
+    this.#ringBytes = 0
+    this.readyCount = 0
+    this.readyBytes = 0
     return count
   }
 
@@ -106,6 +150,57 @@ export class MemoryLane implements Lane {
   }
 
   close(): void {
+    this.#isClosed = true
     this.purge()
+    this.#spill?.close()
+  }
+
+  get #mustSpill(): boolean {
+    if (this.spilledCount > 0) return true
+    return this.#bytes >= MEMORY_BYTES_MIN && this.#budget.isSpent
+  }
+
+  get #toSpill(): Spill {
+    this.#spill ??= new Spill(this.#spillParts, {
+      queueName: this.queueName,
+      take: (messages) => this.#take(messages),
+      lost: (count) => this.#lost(count),
+      wake: () => this.home.wake(),
+    })
+    return this.#spill
+  }
+
+  #keep(message: QueuedMessage): void {
+    const entry = new QueueEntry(this, this.#nextPosition++, message)
+    this.#count(memoryBytesOf(message))
+    this.#ringBytes += entry.payloadBytes
+    this.#ready.push(entry)
+  }
+
+  #take(messages: readonly QueuedMessage[]): void {
+    if (this.#isClosed) return
+    for (const message of messages) this.#keep(message)
+  }
+
+  #lost(count: number): void {
+    this.readyBytes -= (this.readyBytes * count) / Math.max(1, this.readyCount)
+    this.readyCount -= count
+  }
+
+  #dropSpilled(): boolean {
+    const spill = this.#spill
+    if (spill === undefined || spill.count === 0) return false
+    const bytes = spill.bytes / spill.count
+    if (!spill.dropFirst()) return false
+    // Its place stays empty.
+    this.#nextPosition++
+    this.readyCount--
+    this.readyBytes = this.readyCount === 0 ? 0 : this.readyBytes - bytes
+    return true
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes
+    this.#budget.add(bytes)
   }
 }
