@@ -6,8 +6,9 @@
  *   slab:     | given away | deliver | header | body head | … | ← position
  *   writes:   [ frames of this turn ][ large payload, a view ][ frames … ]
  * ```
- * Invariants: bytes that were handed to the connection are never written again, the slab goes on
- * behind them; nothing is encoded twice; after `close` nothing is written.
+ * A connection that copies leaves the slab to be used again; with one that does not the slab goes on
+ * behind what was given away. Invariants: bytes that a connection may still have are never written
+ * over; nothing is encoded twice; after `close` nothing is written.
  */
 import { ByteWriter, writeUint16, writeUint64 } from '@millrace/codec'
 import type { Connection, Timers } from '@millrace/core'
@@ -39,6 +40,8 @@ const REQUEUE = 2
 const CONTENT_HEADER_BYTES = 12
 /** Class, method, tag, bits. */
 const ACK_BYTES = 13
+/** So many small writes in a row make a connection a quiet one. */
+const QUIET_FLUSHES_COUNT = 8
 
 export interface FrameOutputOptions {
   readonly timers: Timers
@@ -62,6 +65,7 @@ export class FrameOutput {
   #isBlocked: boolean
   #isClosed: boolean
   #bytesSinceBlocked: number
+  #quietCount: number
   /** Set by every frame, cleared by the heartbeat. */
   hasSent: boolean
 
@@ -81,6 +85,7 @@ export class FrameOutput {
     this.#isBlocked = false
     this.#isClosed = false
     this.#bytesSinceBlocked = 0
+    this.#quietCount = 0
     this.hasSent = false
   }
 
@@ -175,10 +180,11 @@ export class FrameOutput {
     const bytes = this.#to - this.#from
     if (bytes === 0 || this.#isClosed) return
     const gathered = this.#slab.subarray(this.#from, this.#to)
+    const isCopied = this.#connection.writeCopy !== undefined
+    this.#to = isCopied ? 0 : this.#to
     this.#from = this.#to
-    // A connection that fell quiet gives its large slab back.
-    if (this.#slab.length > GATHERED_BYTES_MIN && bytes < GATHERED_BYTES_MIN) this.#dropSlab()
-    this.#write(gathered)
+    if (this.#slab.length > GATHERED_BYTES_MIN) this.#noteQuiet(bytes < GATHERED_BYTES_MIN)
+    this.#write(gathered, isCopied)
   }
 
   /** Writes what is there, and nothing after it. */
@@ -218,7 +224,7 @@ export class FrameOutput {
       const at = this.#room(FRAME_HEADER_BYTES)
       this.#advance(writeFrameHeader(this.#slab, at, FrameType.BODY, channel, piece.length))
       this.flush()
-      this.#write(piece)
+      this.#write(piece, false)
       this.end(this.#room(1))
     }
   }
@@ -233,9 +239,19 @@ export class FrameOutput {
     const isBusy = this.#to > this.#from
     this.flush()
     const usual = isBusy ? GATHERED_BYTES_MAX : GATHERED_BYTES_MIN
+    const isRoomEnough = this.#slab.length - this.#to >= Math.max(bytes, usual)
+    if (isRoomEnough) return
     this.#slab = allocateUnsafe(Math.max(bytes, usual))
     this.#from = 0
     this.#to = 0
+  }
+
+  /** A connection that fell quiet gives its large slab back. */
+  #noteQuiet(isQuiet: boolean): void {
+    this.#quietCount = isQuiet ? this.#quietCount + 1 : 0
+    if (this.#quietCount < QUIET_FLUSHES_COUNT) return
+    this.#quietCount = 0
+    this.#dropSlab()
   }
 
   #dropSlab(): void {
@@ -256,9 +272,10 @@ export class FrameOutput {
     this.#options.timers.defer(this.#flushLater)
   }
 
-  #write(bytes: Uint8Array): void {
+  #write(bytes: Uint8Array, isCopied: boolean): void {
     if (this.#isClosed) return
-    const isTaken = this.#connection.write(bytes)
+    const connection = this.#connection
+    const isTaken = isCopied ? connection.writeCopy?.(bytes) === true : connection.write(bytes)
     this.#options.onSent(bytes.length)
     if (isTaken) return
     this.#bytesSinceBlocked += bytes.length

@@ -50,6 +50,31 @@ it('are never written over once they were handed on', () => {
   expect(bytes).toHaveLength(2_000 * 21)
 })
 
+it('use their slab again where the connection copies', () => {
+  const copies: Buffer[] = []
+  const buffers = new Set<unknown>()
+  const connection = {
+    write: () => true,
+    writeCopy: (bytes: Uint8Array) => {
+      copies.push(Buffer.from(bytes.slice()))
+      buffers.add(bytes.buffer)
+      return true
+    },
+  } as unknown as Connection
+  const timers = new ManualTimers()
+  const options = { timers, onBlocked: () => undefined, onSent: () => undefined }
+  const output = new FrameOutput(connection, options)
+  for (let tag = 1; tag <= 5_000; tag++) {
+    output.ack(1, tag, false)
+    if (tag % 100 === 0) output.flush()
+  }
+  const tags = Buffer.concat(copies)
+  for (let tag = 1; tag <= 5_000; tag++) {
+    expect(tags.readUInt32BE((tag - 1) * 21 + 15)).toBe(tag)
+  }
+  expect(buffers.size).toBe(1)
+})
+
 it.each([COPIED_PAYLOAD_BYTES_MAX, COPIED_PAYLOAD_BYTES_MAX + 1])(
   'carry a payload of %d bytes as a copy or as it lies',
   (size) => {

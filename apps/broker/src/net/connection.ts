@@ -21,6 +21,7 @@ import {
   OUTBOUND_HIGH_WATER_BYTES,
   OUTBOUND_STALL_MS_MAX,
   READ_BYTES_PER_TURN_MAX,
+  SLAB_BYTES,
 } from '../limits.ts'
 import type { Channel } from './channel.ts'
 import type { CoarseTimer, CoarseTimers } from './coarse-timers.ts'
@@ -126,6 +127,13 @@ export class ChannelConnection implements Connection, TurnTask {
 
   get sendsFiles(): boolean {
     return this.#channel.ranges !== undefined
+  }
+
+  writeCopy(bytes: Uint8Array): boolean {
+    if (!this.#isOpen()) return false
+    if (bytes.length <= SLAB_BYTES) this.#gathering.copy(bytes)
+    else this.#gathering.append(bytes.slice())
+    return this.#afterWrite(bytes.length)
   }
 
   sendRange(lease: ReadLease): boolean {

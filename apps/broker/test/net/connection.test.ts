@@ -123,6 +123,19 @@ it('hands all writes of a turn to the operating system in one piece', async () =
   expect(writes).toEqual([expected.length])
 })
 
+it.each([1, SLAB_BYTES, SLAB_BYTES + 1])(
+  'has a copy of %d bytes, whatever becomes of the buffer',
+  async (size) => {
+    const bytes = new Uint8Array(size).fill(0x61)
+    connection.write(Buffer.from('<'))
+    connection.writeCopy(bytes)
+    bytes.fill(0xdb)
+    connection.write(Buffer.from('>'))
+    const received = await receive(size + 2)
+    expect(received.equals(Buffer.from(`<${'a'.repeat(size)}>`))).toBe(true)
+  },
+)
+
 it.each([COPIED_WRITE_BYTES_MAX, COPIED_WRITE_BYTES_MAX + 1, SLAB_BYTES, SLAB_BYTES * 3 + 7])(
   'keeps the order of copied and passed on writes around %d bytes',
   async (size) => {

@@ -31,6 +31,8 @@ export interface Connection {
   write(bytes: Uint8Array): boolean
   /** `sendRange` takes leases that are ranges of files: reads may ask for them. */
   readonly sendsFiles?: boolean
+  /** The same with a copy: the buffer is the caller's again when it returns. */
+  writeCopy?(bytes: Uint8Array): boolean
   /** Queues a lease's bytes and releases the lease once they are written or the peer is gone. */
   sendRange(lease: ReadLease): boolean
   /** Only where whole messages are collected before they are handed on: takes none longer than this. */
