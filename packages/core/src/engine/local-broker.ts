@@ -384,5 +384,5 @@ const describePartition = (log: Log | undefined, partition: number): PartitionDe
   highWatermark: log?.highWatermark ?? 0,
   epoch: log?.epoch ?? 0,
   bytes: log?.sizeBytes ?? 0,
-  quarantined: log?.gaps ?? [],
+  quarantined: log?.gaps.filter(({ to }) => to > log.earliestOffset) ?? [],
 })

@@ -82,6 +82,8 @@ export const EntryKind = {
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind]
 
 export const VOLATILE_FLAG = 1
+/** A log whose first offset is not 0: it has nothing below, and never had. */
+export const LATE_FLAG = 2
 
 export interface FileHeader {
   readonly incarnation: number

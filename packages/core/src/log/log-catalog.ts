@@ -2,7 +2,7 @@
  * Every log of a directory by its id, and the making of new ones. An id is given once: what is lost
  * of the journal is made up for by whoever names an id.
  */
-import { EntryKind, VOLATILE_FLAG, type JournalEntryFields } from './journal-format.ts'
+import { EntryKind, LATE_FLAG, VOLATILE_FLAG, type JournalEntryFields } from './journal-format.ts'
 import { OFFSET_SKIP_AFTER_LOSS } from './limits.ts'
 import { Log, type LogSettings } from './log.ts'
 
@@ -82,7 +82,7 @@ export class LogCatalog {
     log.nextOffset = nextOffset
     log.highWatermark = nextOffset
     log.earliestOffset = nextOffset
-    this.#noteCreated(log, nextOffset)
+    this.#noteCreated(log, nextOffset, nextOffset > 0 ? LATE_FLAG : 0)
     return log
   }
 
@@ -98,8 +98,8 @@ export class LogCatalog {
     this.#logs.delete(id)
   }
 
-  #noteCreated(log: Log, nextOffset: number): void {
-    const flags = log.isVolatile ? VOLATILE_FLAG : 0
+  #noteCreated(log: Log, nextOffset: number, flag = 0): void {
+    const flags = flag | (log.isVolatile ? VOLATILE_FLAG : 0)
     const fields = { logId: log.id, flags, epoch: log.epoch, nextOffset }
     void this.#hooks.submit(EntryKind.create, fields).catch(() => undefined)
   }

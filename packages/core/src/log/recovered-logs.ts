@@ -171,7 +171,9 @@ export class RecoveredLogs {
     const active = log.activeSegment
     if (active !== undefined) active.isSealed = true
     log.nextOffset = offset
-    log.segments.push(newSegment(log.directory, offset, false, this.#now()))
+    // The crash story: it was left out before, and what came behind it is in its file already.
+    const isCreated = this.#unclaimed.get(log.id)?.delete(offset) ?? false
+    log.segments.push(newSegment(log.directory, offset, isCreated, this.#now()))
   }
 
   /** An unsynced log has nothing but its next offset. */

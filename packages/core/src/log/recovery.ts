@@ -30,6 +30,7 @@ import { decodeCheckpoint, type CheckpointTable } from './checkpoint-table.ts'
 import {
   EntryKind,
   PAYLOAD_SKIPPED_BYTES,
+  LATE_FLAG,
   VOLATILE_FLAG,
   groupBytes,
   readEntry,
@@ -356,7 +357,10 @@ class Recovery {
     const log = this.#logs.get(entry.logId)
     if (log === undefined || log.nextOffset >= entry.nextOffset) return
     if (isVolatile) this.#logs.skipVolatile(log, entry.nextOffset)
-    else {
+    else if ((entry.flags & LATE_FLAG) !== 0 && log.nextOffset === 0) {
+      await this.#logs.skipTo(log, entry.nextOffset)
+      log.earliestOffset = entry.nextOffset
+    } else {
       this.#putAside(log, log.nextOffset, entry.nextOffset)
       await this.#logs.skipTo(log, entry.nextOffset)
     }

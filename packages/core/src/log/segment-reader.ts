@@ -109,7 +109,9 @@ export class SegmentReader {
   /** Nobody gets the range from here on, and the indexes are made without it. */
   putAside(log: Log, segment: Segment, range: OffsetRange): void {
     segment.dropIndex()
-    if (log.addGap(range)) this.#onDamage(log, range)
+    // The crash story: a replay does not write what was removed since, and the file has a hole there.
+    const isWanted = range.to > log.earliestOffset
+    if (log.addGap(range) && isWanted) this.#onDamage(log, range)
   }
 
   async #chunk(segment: Segment, position: number, bytes: number): Promise<Chunk> {

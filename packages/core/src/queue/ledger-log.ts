@@ -150,8 +150,10 @@ export class LedgerLog {
     return this.#underWay > 0 || this.#isBehind || this.ledgers.some((ledger) => ledger.hasPending)
   }
 
-  /** Resolves when all that has changed by now is durable. */
+  /** Resolves when all that has changed by now is durable; rejects when it never will be. */
   flushed(): Promise<void> {
+    const { failure } = this.#store
+    if (failure !== undefined) return Promise.reject(failure)
     this.flush()
     if (this.#isClosed || (this.#underWay === 0 && !this.#isBehind)) return Promise.resolve()
     return new Promise((resolve) => this.#waiters.push(resolve))

@@ -16,7 +16,8 @@ export class WakeTimer {
     if (atMs >= this.#atMs) return
     this.#timer?.cancel()
     this.#atMs = atMs
-    this.#timer = this.#timers.after(Math.max(0, atMs - nowMs), () => {
+    // What is due and waits for something else must not keep the queue busy.
+    this.#timer = this.#timers.after(Math.max(1, atMs - nowMs), () => {
       this.cancel()
       this.#wake()
     })
