@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { eventually, within } from '../eventually.ts'
+import { eventually } from '../eventually.ts'
 import { decodeHeader, decodeMethod, encodeMessage, type Fields, FrameType } from './wire.ts'
 
 export const PROTOCOL_HEADER: Buffer = Buffer.from('AMQP\0\0\x09\x01', 'latin1')
@@ -158,15 +158,11 @@ export class RawClient {
   }
 
   async ended(): Promise<void> {
-    await within('the broker hangs up', ANSWER_WITHIN_MS, this.#ended())
+    await eventually('the broker hangs up', () => this.isEnded, ANSWER_WITHIN_MS)
   }
 
   destroy(): void {
     this.socket.destroy()
-  }
-
-  async #ended(): Promise<void> {
-    if (!this.isEnded) await once(this.socket, 'close')
   }
 
   #note(one: Received): void {
