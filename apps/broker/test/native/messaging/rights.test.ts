@@ -12,6 +12,9 @@ import { messageOf } from './support.ts'
 const { Opcode } = wire
 const PASSWORD = 'correct horse battery'
 
+// Six passwords are hashed before the first test.
+jest.setTimeout(30_000)
+
 const rights = ['configure', 'write', 'read', 'administer'] as const
 const everybody = ['root', 'nobody', ...rights] as const
 
