@@ -117,6 +117,8 @@ export class AmqpPeer {
   readonly connection = new FakeConnection()
   readonly session: Session
   readonly #turn: () => Promise<void>
+  #unfinished: Seen[] = []
+  #bodyBytes = 0
 
   constructor(accept: (connection: Connection) => Session, turn: () => Promise<void>) {
     this.session = accept(this.connection)
@@ -157,13 +159,15 @@ export class AmqpPeer {
   async take(): Promise<readonly Seen[]> {
     await this.#turn()
     const { connection } = this
-    const seen: Seen[] = []
+    const seen = this.#unfinished
     while (connection.received.length >= 8) {
       const length = 7 + connection.received.readUInt32BE(3) + 1
       if (connection.received.length < length) break
       this.#collect(connection.received.subarray(0, length), seen)
       connection.received = connection.received.subarray(length)
     }
+    const last = seen.at(-1)
+    this.#unfinished = last !== undefined && this.#isCut(last) ? seen.splice(-1) : []
     return seen
   }
 
@@ -225,6 +229,12 @@ export class AmqpPeer {
     this.session.onClosed()
   }
 
+  /** Its content is still to come. */
+  #isCut({ name, body }: Seen): boolean {
+    const { hasContent = false } = (methodTable[name] as { hasContent?: boolean } | undefined) ?? {}
+    return hasContent && (body === undefined || body.length < this.#bodyBytes)
+  }
+
   #collect(frame: Buffer, seen: Seen[]): void {
     const type = frame[0]
     const channel = frame.readUInt16BE(1)
@@ -244,6 +254,7 @@ export class AmqpPeer {
     if (last === undefined || last.channel !== channel) throw new Error('content without a method')
     if (type === 2) {
       const properties = new Uint8Array(payload.subarray(12))
+      this.#bodyBytes = Number(payload.readBigUInt64BE(4))
       seen[seen.length - 1] = { ...last, properties, body: Buffer.alloc(0) }
     } else {
       const body = Buffer.concat([last.body ?? Buffer.alloc(0), payload])
