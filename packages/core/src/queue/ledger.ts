@@ -99,7 +99,9 @@ export class Ledger {
     this.#hooks.changed()
   }
 
+  /** What was settled while somebody had it has no count: nothing would ever remove it. */
   returned(offset: number, count: number): void {
+    if (this.settled.has(offset)) return
     this.#count(offset, count)
     if (this.#pendingCounts === nothingCounted) this.#pendingCounts = new Map()
     this.#pendingCounts.set(offset, count)
