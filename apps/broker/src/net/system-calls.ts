@@ -5,6 +5,7 @@
  * Invariant: no call here waits. `sendfile` is given sockets that do not block, and files whose pages
  * `isCached` has just seen in memory.
  */
+import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 
 export interface SystemCalls {
@@ -41,11 +42,14 @@ interface Koffi {
   address(value: unknown): bigint
 }
 
-export const loadSystemCalls = async (): Promise<SystemCalls | NoSystemCalls> => {
+export const loadSystemCalls = (): Promise<SystemCalls | NoSystemCalls> =>
+  Promise.resolve(findSystemCalls())
+
+const findSystemCalls = (): SystemCalls | NoSystemCalls => {
   if (process.platform !== 'linux') return { reason: `not on ${process.platform}` }
   try {
-    const { default: koffi } = (await import('koffi')) as unknown as { default: Koffi }
-    return createSystemCalls(koffi)
+    // It may not be there: an import would be a promise to everybody who reads imports.
+    return createSystemCalls(createRequire(import.meta.url)('koffi') as Koffi)
   } catch (error) {
     return { reason: (error as Error).message.split('\n', 1)[0] ?? 'koffi cannot be loaded' }
   }

@@ -63,7 +63,12 @@ const handshakes: readonly Conversation[] = [
     tuneOk(),
     open(),
   ),
-  $.bareTalk('handshake: an unknown mechanism', hello, startOk({ mechanism: 'MAGIC' }), $.pause(1_500)),
+  $.bareTalk(
+    'handshake: an unknown mechanism',
+    hello,
+    startOk({ mechanism: 'MAGIC' }),
+    $.pause(1_500),
+  ),
   $.bareTalk('handshake: a wrong password', hello, startOk({ response: '\0guest\0wrong' })),
   $.bareTalk('handshake: an unknown user', hello, startOk({ response: '\0nobody\0guest' })),
   $.bareTalk(
@@ -72,7 +77,12 @@ const handshakes: readonly Conversation[] = [
     startOk({ clientProperties: {}, response: '\0guest\0wrong' }),
     $.pause(1_500),
   ),
-  $.bareTalk('handshake: a response that is none', hello, startOk({ response: 'guest' }), $.pause(1_500)),
+  $.bareTalk(
+    'handshake: a response that is none',
+    hello,
+    startOk({ response: 'guest' }),
+    $.pause(1_500),
+  ),
   $.bareTalk(
     'handshake: no virtual host of that name',
     hello,
