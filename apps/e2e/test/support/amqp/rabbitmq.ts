@@ -5,7 +5,7 @@
  * guard waits for the end of its input, which is ours, then kills the node and removes its directory.
  */
 import { spawn } from 'node:child_process'
-import { openSync } from 'node:fs'
+import { existsSync, openSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -103,7 +103,7 @@ const start = async (node: Node): Promise<Running> => {
   try {
     await eventually('RabbitMQ serves', async () => (await text()).includes(READY), READY_WITHIN_MS)
   } catch (error) {
-    guard.kill('SIGKILL')
+    guard.stdin?.end()
     throw new Error(`${(error as Error).message}\n${await text()}`, { cause: error })
   }
   const group = Number(await readFile(join(node.directory, 'group'), 'utf8'))
@@ -127,6 +127,9 @@ const remember = async (running: Running): Promise<Running> => {
 }
 
 const create = async (): Promise<Running> => {
+  if (!existsSync(SERVER)) {
+    throw new Error('rabbitmq-server is missing: run `sudo apt-get install rabbitmq-server`')
+  }
   await mkdir(directory, { recursive: true })
   await writeFile(join(directory, 'plugins'), '[rabbitmq_consistent_hash_exchange].\n')
   await writeFile(join(directory, 'rabbitmq.conf'), 'default_user = guest\ndefault_pass = guest\n')

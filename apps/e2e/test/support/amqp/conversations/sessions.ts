@@ -39,6 +39,9 @@ const tuneOk = (changes: Fields = {}): Step =>
 const open = (virtualHost = '/'): Step => $.on(0, $.method('connection.open', { virtualHost }))
 const closeConnection = $.on(0, $.method('connection.close', { replyCode: 200, replyText: 'bye' }))
 
+/** A busy RabbitMQ hangs up no sooner. */
+const END_WITHIN_MS = 500
+
 const handshakes: readonly Conversation[] = [
   $.bareTalk(
     'handshake: as it should be',
@@ -55,7 +58,13 @@ const handshakes: readonly Conversation[] = [
     '414d5150000008ff',
     '474554202f204854',
     '4d51545400000000',
-  ].map((hex) => $.bareTalk(`handshake: the protocol ${hex}`, $.bytes(Buffer.from(hex, 'hex')))),
+  ].map((hex) =>
+    $.bareTalk(
+      `handshake: the protocol ${hex}`,
+      $.bytes(Buffer.from(hex, 'hex')),
+      $.pause(END_WITHIN_MS),
+    ),
+  ),
   $.bareTalk(
     'handshake: AMQPLAIN',
     hello,
@@ -116,7 +125,7 @@ const handshakes: readonly Conversation[] = [
     $.openChannel(6),
   ),
   $.bareTalk('handshake: open before tune-ok', hello, startOk(), open()),
-  $.bareTalk('handshake: tune-ok before start-ok', hello, tuneOk()),
+  $.bareTalk('handshake: tune-ok before start-ok', hello, tuneOk(), $.pause(END_WITHIN_MS)),
   $.bareTalk('handshake: a channel before open', hello, startOk(), tuneOk(), {
     ...$.method('channel.open'),
     kind: 'method',
