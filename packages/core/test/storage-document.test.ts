@@ -20,7 +20,28 @@ import {
   defaultStorageOptions,
 } from '../src/log/limits.ts'
 import { NAME_BYTES_MAX } from '../src/names.ts'
+import {
+  BATCH_BYTES_MAX,
+  BATCH_RECORDS_MAX,
+  CONSUMERS_PER_QUEUE_MAX,
+  DEAD_LETTER_ENTRIES_MAX,
+  DEDUP_IDS_MAX,
+  DELIVERY_CEILING_STEP,
+  HELD_MESSAGES_MAX,
+  LEDGER_FLUSH_MS,
+  LEDGER_SEGMENT_BYTES,
+  LONE_MESSAGE_BYTES_MIN,
+  MEMORY_BYTES_MIN,
+  MESSAGE_BYTES_MAX,
+  PRIORITY_MAX,
+  QUEUES_PER_NAMESPACE_MAX,
+  TRANSACTION_BYTES_MAX,
+  TRANSACTION_OPERATIONS_MAX,
+} from '../src/queue/limits.ts'
 import { PARTITIONS_MAX } from '../src/topic/topic-settings.ts'
+
+const english = (count: number): string => count.toLocaleString('en')
+const mebibytes = (bytes: number): string => `${bytes / 1_048_576} MiB`
 
 const text = readFileSync(join(__dirname, '../../../docs/storage.md'), 'utf8').replace(/ +/g, ' ')
 
@@ -52,6 +73,30 @@ it.each([
   [
     'back-pressure',
     `${defaultStorageOptions.unflushedBytesMax / 1_048_576} MiB, then sessions wait`,
+  ],
+  [
+    'a batch of messages',
+    `up to ${english(BATCH_BYTES_MAX)} bytes or ${BATCH_RECORDS_MAX} records`,
+  ],
+  ['a lone message', `a message of ${english(LONE_MESSAGE_BYTES_MIN)} bytes or more is alone`],
+  ['settlements', `written anyway, ${LEDGER_FLUSH_MS} ms at most`],
+  ['the ceiling of deliveries', `ahead of the deliveries by ${english(DELIVERY_CEILING_STEP)}`],
+  ['memory queues', `(${mebibytes(defaultStorageOptions.memoryQueueBytesMax)}) in memory`],
+  ['each memory queue', `each of them ${MEMORY_BYTES_MIN / 1_024} KiB in any case`],
+  ['queues', `| queues of a namespace | ${english(QUEUES_PER_NAMESPACE_MAX)} |`],
+  ['consumers', `| consumers of a queue | ${english(CONSUMERS_PER_QUEUE_MAX)} |`],
+  ['messages', `| message of a queue | ${mebibytes(MESSAGE_BYTES_MAX)}, properties included |`],
+  ['message ids', `${english(DEDUP_IDS_MAX)} in a deduplication window`],
+  ['priorities', `| priorities | ${PRIORITY_MAX} |`],
+  [
+    'segments of queues',
+    `${mebibytes(defaultStorageOptions.queueSegmentBytes)}, of a ledger ${mebibytes(LEDGER_SEGMENT_BYTES)}`,
+  ],
+  ['keys', `${english(HELD_MESSAGES_MAX)} messages, then the queue stands`],
+  ['dead letters', `| entries of a dead-letter history | ${DEAD_LETTER_ENTRIES_MAX} |`],
+  [
+    'transactions',
+    `${mebibytes(TRANSACTION_BYTES_MAX)}, ${english(TRANSACTION_OPERATIONS_MAX)} operations`,
   ],
 ])('says of %s what is so: %s', (_what, words) => {
   expect(text).toContain(words)
