@@ -468,6 +468,12 @@ export interface StorageOptions {
   readonly compactionKeyBytesMax: number
   /** A segment of a queue's log. A message takes a quarter of it at most. */
   readonly queueSegmentBytes: number
+  /** A queue's ledger is written anew when so much was added to it, and as much as it needs itself. */
+  readonly ledgerBytesMin: number
+  /** Deliveries go ahead of what the ledger knows of them by less than so many messages. */
+  readonly deliveryCeilingStep: number
+  /** An emptied queue gives its last segment back when it is this large. */
+  readonly emptySegmentBytesMin: number
   /** What non-durable queues may hold in memory together; beyond it they go to unsynced files. */
   readonly memoryQueueBytesMax: number
 }

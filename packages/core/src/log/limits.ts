@@ -58,5 +58,8 @@ export const defaultStorageOptions: StorageOptions = {
   compactionBytesPerSecond: 32 * 1024 * 1024,
   compactionKeyBytesMax: 64 * 1024 * 1024,
   queueSegmentBytes: 72 * 1024 * 1024,
+  ledgerBytesMin: 1024 * 1024,
+  deliveryCeilingStep: 4_096,
+  emptySegmentBytesMin: 1024 * 1024,
   memoryQueueBytesMax: 256 * 1024 * 1024,
 }

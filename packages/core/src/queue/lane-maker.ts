@@ -8,7 +8,7 @@ import type { RouteTarget } from '../routing/route-target.ts'
 import type { TopicRegistry } from '../topic/topic-registry.ts'
 import type { Topic } from '../topic/topic.ts'
 import type { Lane } from './lane.ts'
-import { LedgerLog, type LedgerPlace } from './ledger-log.ts'
+import { LedgerLog, type LedgerPlace, type LedgerSizes } from './ledger-log.ts'
 import { LedgerWriter } from './ledger-record.ts'
 import type { LedgerSchedule } from './ledger-schedule.ts'
 import { LEDGER_SEGMENT_BYTES } from './limits.ts'
@@ -38,6 +38,7 @@ export interface LaneMakerParts {
   readonly memory: MemoryBudget
   readonly spill: SpillParts
   readonly segmentBytes: number
+  readonly sizes: LedgerSizes
   readonly lanes: StoredLaneParts
   readonly queues: QueueParts
   /** The topic of a view or a stream is gone: the queue goes too. */

@@ -9,6 +9,7 @@
  * When much was added, the log says everything anew in one batch, and begins there.
  */
 import { batchRecordCount, batchTotalBytes, isBrokerError, type BrokerError } from '@millrace/codec'
+import type { StorageOptions } from '../engine/operations.ts'
 import type { Environment } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { Log } from '../log/log.ts'
@@ -17,12 +18,14 @@ import type { AppendTicket, AtomicUnit, StoredBatch } from '../log/stored-batch.
 import { Ledger, nothingChanged } from './ledger.ts'
 import type { LedgerSchedule } from './ledger-schedule.ts'
 import { applyLedgerBatch, type LedgerWriter } from './ledger-record.ts'
-import { LEDGER_BYTES_MIN, READ_BYTES } from './limits.ts'
+import { READ_BYTES } from './limits.ts'
 
 export interface LedgerLogHooks {
   /** Deliveries may go further. */
   onCeiling(): void
 }
+
+export type LedgerSizes = Pick<StorageOptions, 'ledgerBytesMin' | 'deliveryCeilingStep'>
 
 /** One flush under way. */
 class LedgerTicket implements AppendTicket {
@@ -65,6 +68,7 @@ export class LedgerLog {
   readonly #schedule: LedgerSchedule
   readonly #hooks: LedgerLogHooks
   readonly #writer: LedgerWriter
+  readonly #sizes: LedgerSizes
   readonly #waiters: (() => void)[] = []
   #underWay = 0
   #bytesSinceWhole = 0
@@ -83,6 +87,7 @@ export class LedgerLog {
       store: LogStore
       schedule: LedgerSchedule
       writer: LedgerWriter
+      sizes: LedgerSizes
     },
     place: LedgerPlace,
     floors: readonly number[],
@@ -92,6 +97,7 @@ export class LedgerLog {
     this.#store = parts.store
     this.#schedule = parts.schedule
     this.#writer = parts.writer
+    this.#sizes = parts.sizes
     this.#log = place.log
     this.#begin = () => place.begin()
     if (place.log !== undefined) place.log.isUrgent = true
@@ -105,7 +111,7 @@ export class LedgerLog {
   }
 
   addLane(floor: number): Ledger {
-    const ledger = new Ledger(this.ledgers.length, floor, {
+    const ledger = new Ledger(this.ledgers.length, floor, this.#sizes.deliveryCeilingStep, {
       changed: () => this.#schedule.changed(this),
       urgent: () => this.flush(),
     })
@@ -139,7 +145,7 @@ export class LedgerLog {
       const changes = ledger.takePending()
       const { ceiling } = changes
       if (ceiling !== undefined) ceilings.push([ledger, ceiling])
-      if (isWhole) this.#writer.whole(ledger, ceiling ?? ledger.ceiling)
+      if (isWhole) this.#writer.whole(ledger, ledger.ceilingWritten)
       else this.#writer.changes(ledger.lane, changes)
     }
     if (this.#writer.count > 0) this.#append(ceilings, isWhole)
@@ -221,7 +227,7 @@ export class LedgerLog {
   }
 
   get #isGrown(): boolean {
-    return this.#bytesSinceWhole > Math.max(LEDGER_BYTES_MIN, this.#wholeBytes)
+    return this.#bytesSinceWhole > Math.max(this.#sizes.ledgerBytesMin, this.#wholeBytes)
   }
 
   #append(ceilings: readonly (readonly [Ledger, number])[], isWhole: boolean): void {

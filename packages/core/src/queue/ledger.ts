@@ -13,7 +13,6 @@
  * - what was settled stays so, but for a replay.
  */
 import { SettledSet } from './settled-set.ts'
-import { DELIVERY_CEILING_STEP } from './limits.ts'
 
 /** Told that there is something to write. */
 export interface LedgerHooks {
@@ -29,6 +28,7 @@ const nothingCounted = new Map<number, number>()
 export class Ledger {
   readonly lane: number
   readonly settled: SettledSet
+  readonly #ceilingStep: number
   readonly #hooks: LedgerHooks
   /** How often messages that are not settled were returned, by offset. */
   #counts = nothingCounted
@@ -44,8 +44,9 @@ export class Ledger {
   hasExpiry = false
   #isExpiryPending = false
 
-  constructor(lane: number, floor: number, hooks: LedgerHooks) {
+  constructor(lane: number, floor: number, ceilingStep: number, hooks: LedgerHooks) {
     this.lane = lane
+    this.#ceilingStep = ceilingStep
     this.settled = new SettledSet(floor)
     this.#hooks = hooks
     this.#ceiling = floor
@@ -60,6 +61,11 @@ export class Ledger {
   /** Durable: what lies below may have been delivered. */
   get ceiling(): number {
     return this.#ceiling
+  }
+
+  /** Said, and durable soon: a ledger that is written whole says no less. */
+  get ceilingWritten(): number {
+    return this.#ceilingWritten
   }
 
   get counts(): ReadonlyMap<number, number> {
@@ -118,8 +124,8 @@ export class Ledger {
 
   /** Deliveries are about to reach `offset`. True when they may go beyond it already. */
   allow(offset: number): boolean {
-    if (offset + DELIVERY_CEILING_STEP / 2 >= this.#ceilingRequested) {
-      this.#ceilingRequested = offset + DELIVERY_CEILING_STEP
+    if (offset + this.#ceilingStep / 2 >= this.#ceilingRequested) {
+      this.#ceilingRequested = offset + this.#ceilingStep
       this.#hooks.urgent()
     }
     return offset < this.#ceiling

@@ -23,12 +23,6 @@ export const READY_BYTES_TOTAL_MAX = 64 * 1_048_576
 
 /** Settlements are written with the next group, and no later than this. */
 export const LEDGER_FLUSH_MS = 50
-/** Deliveries go ahead of what the ledger knows of them by less than this. */
-export const DELIVERY_CEILING_STEP = 4_096
-/** A ledger is written anew when so much was added to it, and at least as much as it needs itself. */
-export const LEDGER_BYTES_MIN = 1_048_576
-/** An emptied queue gives its segment back when it is this large. */
-export const EMPTY_SEGMENT_BYTES_MIN = 1_048_576
 
 /** Messages handed over before other queues and sockets get their turn. */
 export const DISPATCH_MESSAGES_MAX = 256

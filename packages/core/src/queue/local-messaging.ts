@@ -62,10 +62,7 @@ export interface MessagingParts {
   readonly topics: TopicRegistry
   readonly compression: BatchCompression | undefined
   readonly propertyFormats: ReadonlyMap<number, PropertyFormat> | undefined
-  readonly storage: Pick<
-    StorageOptions,
-    'deleteGraceMs' | 'queueSegmentBytes' | 'memoryQueueBytesMax'
-  >
+  readonly storage: StorageOptions
 }
 
 export class LocalMessaging implements Messaging {
@@ -109,7 +106,7 @@ export class LocalMessaging implements Messaging {
     this.#targets = new TopicTargets()
     topics.forget = (topic) =>
       this.exchanges.forgetTarget(topic.definition.namespace, this.#targets.of(topic))
-    this.#trimmer = new QueueTrimmer(environment, store, this.#clock)
+    this.#trimmer = new QueueTrimmer(environment, store, this.#clock, parts.storage)
     this.#reclaimer = new QueueReclaimer({ store, log, queues: () => this.queues.all() })
     this.#maker = this.#createMaker()
     this.queues = new QueueRegistry({
@@ -409,6 +406,7 @@ export class LocalMessaging implements Messaging {
       memory: this.#memory,
       spill: { environment, store, logs: this.#spills },
       segmentBytes: this.#parts.storage.queueSegmentBytes,
+      sizes: this.#parts.storage,
       lanes: { store, log, budget: new ReadyBudget(READY_BYTES_TOTAL_MAX), compression },
       queues,
       orphaned: (queue) => this.#drop(queue),

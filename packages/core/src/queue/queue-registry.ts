@@ -154,6 +154,8 @@ export class QueueRegistry {
   /** `check` runs in turn, when nothing else changes any more. Answers how many were ready. */
   delete(queue: Queue, check: (queue: Queue) => void): Promise<number> {
     return this.#parts.metadata.change(async (commit) => {
+      // A closing broker ends its queues too, and has not deleted them.
+      this.#checkOpen()
       if (queue.isDeleted) return 0
       check(queue)
       const { id, namespace, name } = queue.definition
@@ -256,7 +258,12 @@ export class QueueRegistry {
     queues.set(queue.name, queue)
   }
 
+  #checkOpen(): void {
+    if (this.#isClosed) throw new BrokerError('ERR_CLOSED', ['the broker'])
+  }
+
   #checkThere(queue: Queue): void {
+    this.#checkOpen()
     if (queue.isDeleted) throw new BrokerError('ERR_QUEUE_NOT_FOUND', [queue.name])
   }
 

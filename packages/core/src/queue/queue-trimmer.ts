@@ -2,11 +2,11 @@
  * Gives the disk back: segments at the front of a queue's log whose messages are all settled, as soon
  * as retention for replays lets them go.
  */
+import type { StorageOptions } from '../engine/operations.ts'
 import type { Environment } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { Log } from '../log/log.ts'
 import type { LogStore } from '../log/store.ts'
-import { EMPTY_SEGMENT_BYTES_MIN } from './limits.ts'
 import type { Queue } from './queue.ts'
 import type { SteadyClock } from './steady-clock.ts'
 import { StoredLane } from './stored-lane.ts'
@@ -15,9 +15,16 @@ export class QueueTrimmer {
   readonly #environment: Environment
   readonly #store: LogStore
   readonly #clock: SteadyClock
+  readonly #emptySegmentBytesMin: number
   readonly #busy = new Set<Log>()
 
-  constructor(environment: Environment, store: LogStore, clock: SteadyClock) {
+  constructor(
+    environment: Environment,
+    store: LogStore,
+    clock: SteadyClock,
+    { emptySegmentBytesMin }: Pick<StorageOptions, 'emptySegmentBytesMin'>,
+  ) {
+    this.#emptySegmentBytesMin = emptySegmentBytesMin
     this.#environment = environment
     this.#store = store
     this.#clock = clock
@@ -37,7 +44,7 @@ export class QueueTrimmer {
     const second = log.segments[1]
     if (second !== undefined) return second.baseOffset <= ledger.floor
     if (ledger.floor < log.nextOffset || log.earliestOffset === ledger.floor) return false
-    return (log.activeSegment?.sizeBytes ?? 0) >= EMPTY_SEGMENT_BYTES_MIN
+    return (log.activeSegment?.sizeBytes ?? 0) >= this.#emptySegmentBytesMin
   }
 
   async #trim(queue: Queue, lane: StoredLane): Promise<void> {

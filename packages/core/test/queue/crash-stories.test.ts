@@ -1,5 +1,5 @@
 import { MessagingNode, message, type Peer, type World } from '../support/messaging.ts'
-import { newWorld, openNode } from '../support/node.ts'
+import { caller, newWorld, openNode } from '../support/node.ts'
 
 const ackAll = async (node: MessagingNode, peer: Peer): Promise<void> => {
   peer.session.settle(peer.received.splice(0), 'ack')
@@ -69,5 +69,22 @@ describe('a message that lives for nothing', () => {
     const until = scheduler.eventCount + 5_000
     await scheduler.runUntil(() => peer.texts.length > 0 || scheduler.eventCount > until)
     expect(scheduler.eventCount).toBeLessThan(until)
+  })
+})
+
+describe('a deletion that a closing broker did not get to', () => {
+  it('is refused, and the queue is there afterwards', async () => {
+    const world = newWorld()
+    const node = await MessagingNode.open(world)
+    await node.declare()
+    const first = node.messaging.declareQueue(caller, { queue: 'other', settings: {} })
+    const deletion = node.messaging.deleteQueue(caller, { queue: 'q' })
+    const refusal = expect(deletion).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+    const closing = node.node.broker.close()
+    await node.run(first)
+    await refusal
+    await node.run(closing)
+    const again = await reopen(world)
+    expect(again.ready()).toBe(0)
   })
 })
