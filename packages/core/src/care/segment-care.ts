@@ -97,8 +97,11 @@ export class SegmentCare {
       isKnownGap: (from, to) => (log.gapAt(from)?.to ?? -1) >= to,
       pace,
     }
-    const findings = await this.#checkFile(segment, checked)
+    const found = await this.#checkFile(segment, checked)
     if (!isStill()) return undefined
+    // A replay may leave a hole where records that retention took had been: that is no damage.
+    const damage = found.damage.filter(({ from, to }) => to > log.earliestOffset || from === to)
+    const findings = { ...found, damage }
     this.segmentsChecked++
     this.bytesChecked += findings.bytes
     this.#putAside(log, segment, findings)

@@ -48,7 +48,8 @@ export class LogReader {
         : undefined
       const slice = range ?? (await this.#segments.read(log, segment, offset, bytesMax))
       if (slice !== undefined) return slice
-      this.#noteMissing(log, offset)
+      // Compaction or retention took it meanwhile: what it has not is elsewhere, or nobody's.
+      if (!segment.isRemoved) this.#noteMissing(log, offset)
     }
     throw new BrokerError('ERR_DATA_CORRUPT', [offset, offset + 1, log.label])
   }

@@ -108,6 +108,8 @@ export class SegmentReader {
 
   /** Nobody gets the range from here on, and the indexes are made without it. */
   putAside(log: Log, segment: Segment, range: OffsetRange): void {
+    // A replay may leave a hole where records that retention took had been: nobody asks for them.
+    if (range.to <= log.earliestOffset) return
     segment.dropIndex()
     // The crash story: a replay does not write what was removed since, and the file has a hole there.
     const isWanted = range.to > log.earliestOffset

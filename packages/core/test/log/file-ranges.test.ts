@@ -247,6 +247,28 @@ describe('a range that is held', () => {
   })
 })
 
+it('finds everything while its segment is written anew again and again', async () => {
+  const node = await openNode(newWorld(), options)
+  const handle = await node.create('t', { segmentBytes: SEGMENT_BYTES, retentionMs: -1 })
+  for (const value of VALUES.slice(0, 40)) await node.append(handle, [value])
+  for (let from = 39; from > 33; from--) {
+    await node.run(node.broker.checkStorage(caller, {}))
+    let isOver = false
+    const truncation = node.broker.truncateTopic(caller, { topic: 't', partition: 0, from })
+    void truncation.then(() => (isOver = true))
+    for (let offset = 0; !isOver; offset = (offset + 7) % 30) {
+      const { error, lease } = await fetch({ node, handle }, offset, 100_000)
+      lease?.release()
+      expect(error).toBeUndefined()
+      // Never the same distance from the moment of the replacement.
+      await node.world.scheduler.runFor(offset / 20)
+    }
+    await node.run(truncation)
+  }
+  expect(node.broker.describeTopic(caller, 't').partitions[0]?.quarantined).toEqual([])
+  await node.close()
+})
+
 it('holds a few files only: the others are read', async () => {
   const few = { ...options, storage: { ...options.storage, openFilesMax: 8 } }
   const before = await filled()
