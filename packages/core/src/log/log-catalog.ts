@@ -9,7 +9,12 @@ import { Log, type LogSettings } from './log.ts'
 export interface CatalogHooks {
   /** Resolves when the entry is durable. */
   submit(kind: EntryKind, fields: Partial<JournalEntryFields>): Promise<void>
+  /** A uniform unsigned 32-bit integer. */
+  random(): number
 }
+
+/** Places where a log may go on that was lost: so many steps of the skip. */
+const PLACES_AFTER_LOSS = 1_048_576
 
 export class LogCatalog {
   readonly #directory: string
@@ -58,7 +63,7 @@ export class LogCatalog {
   restore(id: number, settings: LogSettings, isVolatile: boolean): Log {
     const log = this.#add(id, settings, isVolatile)
     this.noteId(id)
-    const nextOffset = OFFSET_SKIP_AFTER_LOSS
+    const nextOffset = this.#offsetAfterLoss()
     log.nextOffset = nextOffset
     log.highWatermark = nextOffset
     if (isVolatile) log.earliestOffset = nextOffset
@@ -78,7 +83,7 @@ export class LogCatalog {
    */
   begin(id: number, settings: LogSettings, isNew: boolean, isVolatile = false): Log {
     const log = this.#add(id, settings, isVolatile)
-    const nextOffset = isNew ? 0 : OFFSET_SKIP_AFTER_LOSS
+    const nextOffset = isNew ? 0 : this.#offsetAfterLoss()
     log.nextOffset = nextOffset
     log.highWatermark = nextOffset
     log.earliestOffset = nextOffset
@@ -96,6 +101,14 @@ export class LogCatalog {
 
   delete(id: number): void {
     this.#logs.delete(id)
+  }
+
+  /**
+   * The crash story: a log is lost, goes on, and is lost again with all that tells where it went on.
+   * From a fixed place it would give the same offsets to other records. So the place is drawn.
+   */
+  #offsetAfterLoss(): number {
+    return OFFSET_SKIP_AFTER_LOSS * (1 + (this.#hooks.random() % PLACES_AFTER_LOSS))
   }
 
   #noteCreated(log: Log, nextOffset: number, flag = 0): void {

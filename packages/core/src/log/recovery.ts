@@ -74,6 +74,9 @@ export const recover = async (
   parts: StoreParts,
 ): Promise<RecoveredState> => new Recovery(directory, environment, options, parts).run()
 
+/** Of the skip after a loss. */
+const SKIP_STEPS_MAX = 65_536
+
 class Recovery {
   readonly #directory: string
   readonly #environment: Environment
@@ -452,14 +455,25 @@ class Recovery {
     for (const log of this.#logs.all()) {
       if (log.isVolatile) {
         // The lost groups may have raised its ceiling, by one step as a rule.
-        this.#logs.skipVolatile(log, log.nextOffset + OFFSET_CEILING_STEP)
+        const from = log.nextOffset + OFFSET_CEILING_STEP
+        this.#logs.skipVolatile(log, from + this.#offsetsToSkip())
         continue
       }
       if ((this.#lastGroupOf.get(log) ?? 0) > lostThrough) continue
       const from = log.nextOffset
-      this.#putAside(log, from, from + OFFSET_SKIP_AFTER_LOSS)
-      await this.#logs.skipTo(log, from + OFFSET_SKIP_AFTER_LOSS)
+      const to = from + this.#offsetsToSkip()
+      this.#putAside(log, from, to)
+      await this.#logs.skipTo(log, to)
     }
+  }
+
+  /**
+   * The crash story: what a skip led to is lost in turn, and an older table is all there is. A skip of
+   * a fixed length would lead to the same offsets, and they are somebody's. So its length is drawn.
+   */
+  #offsetsToSkip(): number {
+    const steps = 1 + (this.#environment.random.uint32() % SKIP_STEPS_MAX)
+    return OFFSET_SKIP_AFTER_LOSS * steps
   }
 }
 

@@ -100,6 +100,7 @@ export class LogStore {
     this.recovery = recovered.report
     this.logs = new LogCatalog(parts.logsDirectory, recovered.logs, recovered.nextLogId, {
       submit: (kind, fields) => this.submitControl(kind, fields),
+      random: () => environment.random.uint32(),
     })
     const buffers = new ReadBufferPool({ poison: options.poison })
     this.#indexes = new IndexLoader(environment, parts.files, buffers)
@@ -303,7 +304,7 @@ export class LogStore {
     }
   }
 
-  /** Takes a checkpoint now; for tests, for a closing broker and for tools. */
+  /** Takes a checkpoint now. */
   checkpoint(): Promise<void> {
     return this.#checkpointer.run()
   }
@@ -486,10 +487,10 @@ export class LogStore {
 
   async #removeDirectory(directory: string): Promise<void> {
     try {
-      for (const name of await this.#environment.disk.list(directory))
-        await this.#environment.disk.remove(`${directory}/${name}`)
-      await this.#environment.disk.removeDirectory(directory)
-      await this.#environment.disk.syncDirectory(this.#parts.logsDirectory)
+      const { disk } = this.#environment
+      for (const name of await disk.list(directory)) await disk.remove(`${directory}/${name}`)
+      await disk.removeDirectory(directory)
+      await disk.syncDirectory(this.#parts.logsDirectory)
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'ENOENT') throw error
     }

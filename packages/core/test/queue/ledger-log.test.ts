@@ -1,3 +1,4 @@
+import { defaultStorageOptions } from '../../src/log/limits.ts'
 import type { SimulatedWorld } from '@millrace/testing'
 import { LedgerLog } from '../../src/queue/ledger-log.ts'
 import { LedgerWriter } from '../../src/queue/ledger-record.ts'
@@ -17,7 +18,8 @@ const open = async (world: SimulatedWorld, id?: number) => {
   const place = { log, begin: () => store.logs.begin(logId, settings, true) }
   let ceilings = 0
   const hooks = { onCeiling: () => void ceilings++ }
-  const ledgers = new LedgerLog({ environment, store, schedule, writer }, place, [0], hooks)
+  const parts = { environment, store, schedule, writer, sizes: defaultStorageOptions }
+  const ledgers = new LedgerLog(parts, place, [0], hooks)
   await bench.run(ledgers.recover())
   const pass = (ms = 100) => world.scheduler.runFor(ms)
   return { bench, ledgers, ledger: ledgers.ledgers[0]!, logId, pass, ceilings: () => ceilings }

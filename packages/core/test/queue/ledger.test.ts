@@ -1,12 +1,14 @@
 import { RecordBatchBuilder, RecordCursor } from '@millrace/codec'
+import { defaultStorageOptions } from '../../src/log/limits.ts'
 import { Ledger } from '../../src/queue/ledger.ts'
 import { applyLedgerBatch, LedgerWriter } from '../../src/queue/ledger-record.ts'
-import { DELIVERY_CEILING_STEP } from '../../src/queue/limits.ts'
+
+const DELIVERY_CEILING_STEP = defaultStorageOptions.deliveryCeilingStep
 
 const make = (floor = 0) => {
   const told = { changed: 0, urgent: 0 }
   const hooks = { changed: () => void told.changed++, urgent: () => void told.urgent++ }
-  return { ledger: new Ledger(7, floor, hooks), told }
+  return { ledger: new Ledger(7, floor, DELIVERY_CEILING_STEP, hooks), told }
 }
 
 const stateOf = ({ settled, counts, ceiling, hasExpiry, floor }: Ledger) => ({
