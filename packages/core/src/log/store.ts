@@ -279,7 +279,6 @@ export class LogStore {
     log.notifyWatchers()
   }
 
-  /** What compaction works with. */
   get compactionParts(): Pick<
     CompactorParts,
     'arena' | 'files' | 'writeBehind' | 'producers' | 'checkpointer' | 'compression'
