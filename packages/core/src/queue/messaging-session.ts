@@ -24,7 +24,7 @@ import type { Environment } from '../environment/environment.ts'
 import type { LogStore } from '../log/store.ts'
 import type { Exchange } from '../routing/exchange.ts'
 import { ConfirmRuns } from './confirm-runs.ts'
-import type { Publisher, Routes } from './publisher.ts'
+import { ownBytesOf, type Publisher, type Routes } from './publisher.ts'
 import { type QueueConsumer, SharedCredit } from './queue-consumer.ts'
 import { EntryList, QueueEntry } from './queue-entry.ts'
 import type { QueueRegistry } from './queue-registry.ts'
@@ -138,6 +138,8 @@ export class LocalMessagingSession implements MessagingSession {
       queue.settle(entry, 'ack')
       entry.content = content
     } else {
+      // Kept until it is settled: nobody says when the answer was looked at.
+      entry.content = ownBytesOf(entry.message)
       entry.deliveredAt = this.#parts.environment.clock.monotonic()
       this.#inFlight.push(entry)
     }

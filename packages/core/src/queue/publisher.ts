@@ -62,6 +62,16 @@ export const keepMessage = (
   deadLetters: 'deadLetters' in message ? message.deadLetters : undefined,
 })
 
+/** What a message may hold on to beside its own bytes while somebody has it. */
+const PINNED_BYTES_MAX = 4_096
+
+/** A message that lives for long must not hold on to all that was read with it. */
+export const ownBytesOf = (message: QueuedMessage): QueuedMessage => {
+  const { buffer, length } = message.payload
+  const isPinning = buffer.byteLength > length + message.properties.length + PINNED_BYTES_MAX
+  return isPinning ? keepMessage(message, message.timestampMs) : message
+}
+
 /** A message that is published: a protocol's, or one that goes from queue to queue. */
 export type Publishable = MessageSource & Partial<Pick<QueuedMessage, 'deadLetters'>>
 

@@ -40,6 +40,12 @@ describe('a get', () => {
     expect(await node.run(peer.get())).toBeUndefined()
   })
 
+  it('does not hold on to all that was read with its message', async () => {
+    const node = await restarted(Array.from({ length: 200 }, (_, index) => `${index}`))
+    const got = await node.run(node.peer().get())
+    expect(got!.delivery.message.payload.buffer.byteLength).toBeLessThan(1_000)
+  })
+
   it('is answered when the queue goes meanwhile', async () => {
     const node = await restarted(['a'])
     const got = node.peer().get()
