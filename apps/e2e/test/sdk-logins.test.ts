@@ -44,7 +44,16 @@ beforeAll(async () => {
   broker = await launchBroker({
     dataDir: scratch.next('data'),
     args: [
-      ...['--native-tls-port', '0', '--http-tls-port', '0', '--kafka-tls-port', '0'],
+      ...[
+        '--native-tls-port',
+        '0',
+        '--http-tls-port',
+        '0',
+        '--kafka-tls-port',
+        '0',
+        '--amqp-tls-port',
+        '0',
+      ],
       ...['--config', file('config.yaml', configuration.join('\n'))],
     ],
   })

@@ -30,7 +30,16 @@ const launch = async (
   args: readonly string[] = [],
   env: NodeJS.ProcessEnv = {},
 ): Promise<LaunchedBroker> => {
-  const tlsPorts = ['--native-tls-port', '0', '--http-tls-port', '0', '--kafka-tls-port', '0']
+  const tlsPorts = [
+    '--native-tls-port',
+    '0',
+    '--http-tls-port',
+    '0',
+    '--kafka-tls-port',
+    '0',
+    '--amqp-tls-port',
+    '0',
+  ]
   const certificate = ['--tls-cert-file', file('live.crt'), '--tls-key-file', file('live.key')]
   const dataDir = scratch.next('data')
   const broker = await launchBroker({ dataDir, args: [...tlsPorts, ...certificate, ...args], env })

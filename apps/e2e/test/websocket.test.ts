@@ -59,7 +59,17 @@ const launch = (
 ): Promise<LaunchedBroker> =>
   launchBroker({
     dataDir: scratch.next('data'),
-    args: ['--native-tls-port', '0', '--http-tls-port', '0', '--kafka-tls-port', '0', ...args],
+    args: [
+      '--native-tls-port',
+      '0',
+      '--http-tls-port',
+      '0',
+      '--kafka-tls-port',
+      '0',
+      '--amqp-tls-port',
+      '0',
+      ...args,
+    ],
     env: { MILLRACE_WEBSOCKET__ORIGINS: site.origin, ...env },
   })
 
