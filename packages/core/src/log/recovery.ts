@@ -74,8 +74,8 @@ export const recover = async (
   parts: StoreParts,
 ): Promise<RecoveredState> => new Recovery(directory, environment, options, parts).run()
 
-/** Of the skip after a loss. */
-const SKIP_STEPS_MAX = 65_536
+/** Of the skip after a loss. Ledgers of queues remember what is skipped by 65,536 offsets each. */
+const SKIP_STEPS_MAX = 1_024
 
 class Recovery {
   readonly #directory: string
@@ -459,6 +459,9 @@ class Recovery {
         this.#logs.skipVolatile(log, from + this.#offsetsToSkip())
         continue
       }
+      // The trim of segments that are gone may be lost too: nobody may pass over them in silence.
+      const firstBase = log.segments[0]?.baseOffset ?? log.nextOffset
+      if (firstBase > log.earliestOffset) this.#putAside(log, log.earliestOffset, firstBase)
       if ((this.#lastGroupOf.get(log) ?? 0) > lostThrough) continue
       const from = log.nextOffset
       const to = from + this.#offsetsToSkip()
