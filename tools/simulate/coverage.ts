@@ -57,13 +57,43 @@ export const coverageNames = [
   'states of producers rebuilt',
 ] as const
 
-export type CoverageName = (typeof coverageNames)[number]
+/** Asked for when exchanges and queues are used. */
+const queueCoverageNames = [
+  'queue declared',
+  'queue altered',
+  'queue deleted',
+  'queue confirm',
+  'refused message',
+  'queue delivery',
+  'redelivery',
+  'redelivery after a crash',
+  'requeue',
+  'get',
+  'settlements flushed',
+  'purge',
+  'replay',
+  'moved message',
+  'dead letter rejected',
+  'dead letter expired',
+  'dead letter maxlen',
+  'dead letter delivery-limit',
+  'fan-out in doubt at a crash',
+  'transaction',
+  'transaction refused',
+  'transaction cut by a crash',
+  'transaction there after a crash',
+  'transaction gone after a crash',
+] as const
+
+const allNames = [...coverageNames, ...queueCoverageNames] as const
+
+export type CoverageName = (typeof allNames)[number]
 
 export class Coverage {
   readonly counts: Record<CoverageName, number>
 
   constructor() {
-    this.counts = Object.fromEntries(coverageNames.map((name) => [name, 0])) as Record<
+    this.counts = Object.fromEntries(allNames.map((name) => [name, 0])) as Record<
       CoverageName,
       number
     >
@@ -74,10 +104,11 @@ export class Coverage {
   }
 
   merge(counts: Readonly<Record<CoverageName, number>>): void {
-    for (const name of coverageNames) this.counts[name] += counts[name]
+    for (const name of allNames) this.counts[name] += counts[name]
   }
 
-  get missing(): CoverageName[] {
-    return coverageNames.filter((name) => this.counts[name] === 0)
+  missing(hasQueues: boolean): CoverageName[] {
+    const names = hasQueues ? allNames : coverageNames
+    return names.filter((name) => this.counts[name] === 0)
   }
 }

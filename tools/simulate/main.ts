@@ -11,13 +11,14 @@ import { Summary } from './summary.ts'
 const mutantName = process.env['MILLRACE_MUTANT']
 
 const runSeeds = async (given: SimulatorArguments): Promise<number> => {
-  const summary = new Summary(mutantName)
+  const summary = new Summary(mutantName, given.hasQueues)
   const beganAt = performance.now()
   const run = given.isTraced ? runTraced : runInWorkers
   await run({
     from: given.from,
     count: given.seeds,
     jobs: given.jobs,
+    hasQueues: given.hasQueues,
     onReport: (report) => {
       summary.add(report)
       return !(given.isFirstFailureFinal && report.failure !== undefined)

@@ -4,6 +4,7 @@
  */
 import type { TopicDescription, TopicSettings, TopicSummary } from '@millrace/core'
 import { InvariantViolation } from '@millrace/testing'
+import { FEED_TOPIC } from './queues/topology.ts'
 
 export interface TopicState {
   readonly namespace: string
@@ -202,4 +203,8 @@ export class MetadataModel {
 export const readTopics = (
   names: readonly TopicSummary[],
   describe: (topic: string) => TopicDescription,
-): Map<string, TopicState> => new Map(names.map(({ topic }) => [topic, stateOf(describe(topic))]))
+): Map<string, TopicState> => {
+  // What exchanges lead to is the queues' affair.
+  const own = names.filter(({ topic }) => topic !== FEED_TOPIC)
+  return new Map(own.map(({ topic }) => [topic, stateOf(describe(topic))]))
+}

@@ -20,6 +20,7 @@ import type { TroubleKind } from './actors/troublemaker.ts'
 import { Life } from './life.ts'
 import type { SeededRandom } from '@millrace/testing'
 import { NAMESPACES, STUCK_AFTER_MS } from './names.ts'
+import { QueueActors } from './queues/queue-actors.ts'
 import { Simulation } from './simulation.ts'
 import { Verification } from './verification.ts'
 
@@ -38,8 +39,8 @@ type Ending = 'power loss' | 'kill' | 'close'
 export class SeedRun {
   readonly simulation: Simulation
 
-  constructor(seed: number) {
-    this.simulation = new Simulation(seed)
+  constructor(seed: number, hasQueues: boolean) {
+    this.simulation = new Simulation(seed, hasQueues)
   }
 
   async run(): Promise<void> {
@@ -69,9 +70,12 @@ export class SeedRun {
     const troubles = pickTroubles(life)
     const isOpen = await this.#open(life, troubles)
     if (!isOpen) return
-    if (await this.#during(life, () => new Verification(life).run())) {
-      await this.#work(life, troubles)
-    }
+    const queues = new QueueActors(life)
+    const isWell = await this.#during(life, async () => {
+      await new Verification(life).run()
+      await queues.check(true)
+    })
+    if (isWell) await this.#work(life, troubles, queues)
     await this.#end(life, life.random.pick<Ending>(['power loss', 'power loss', 'kill', 'close']))
   }
 
@@ -164,16 +168,21 @@ export class SeedRun {
     }
   }
 
-  async #work(life: Life, troubles: readonly TroubleKind[]): Promise<void> {
+  async #work(life: Life, troubles: readonly TroubleKind[], queues: QueueActors): Promise<void> {
     const { scenario } = this.simulation
     const administrator = new Administrator(life)
     freeDisk(life)
-    if (!(await this.#during(life, () => administrator.prepare()))) return
+    const isPrepared = await this.#during(life, async () => {
+      await administrator.prepare()
+      await queues.prepare()
+    })
+    if (!isPrepared) return
     life.start(() => administrator.run())
     this.#startActors(life)
+    queues.start()
     for (const kind of troubles) life.start(() => makeTrouble(life, kind))
     await this.#until(life, () => life.operationCount >= scenario.operationsPerLife && !life.isHeld)
-    if (life.fatal === undefined && life.random.chance(0.4)) await this.#quiesce(life)
+    if (life.fatal === undefined && life.random.chance(0.4)) await this.#quiesce(life, queues)
   }
 
   #startActors(life: Life): void {
@@ -200,16 +209,18 @@ export class SeedRun {
   }
 
   /** Lets all that is under way finish; then everything must be there, and the broker well. */
-  async #quiesce(life: Life): Promise<void> {
+  async #quiesce(life: Life, queues: QueueActors): Promise<void> {
     life.isEnding = true
     freeDisk(life)
     await this.#settle(life)
+    queues.stop()
     // A broker that found the disk full looks again after a while.
     if (life.wasFull) await this.simulation.world.scheduler.runFor(ROOM_SEEN_MS)
     if (life.fatal !== undefined || this.simulation.failure !== undefined) return
     await this.#during(life, async () => {
       if (!life.hasFaulted) await this.#probe(life)
       await new Verification(life).run()
+      await queues.checkQuiet()
     })
   }
 
@@ -248,6 +259,7 @@ export class SeedRun {
     const { random, simulation } = life
     life.isEnding = true
     life.takeCounters()
+    simulation.queues.isClosing = true
     const closing = life.broker.close()
     if (random.chance(0.3)) {
       const isCut = await this.#isUnsettledAfter(closing, random.fraction() * 10)
@@ -256,6 +268,7 @@ export class SeedRun {
     try {
       await simulation.world.scheduler.runUntil(closing, STUCK_AFTER_MS)
       simulation.coverage.add('clean restart')
+      simulation.queues.isClosed = !life.hasFaulted && !life.wasFull && life.fatal === undefined
     } catch (error) {
       const isExcused = life.hasFaulted || life.wasFull || life.fatal !== undefined
       if (!isExcused) simulation.fail(new Error(`close failed: ${String(error)}`, { cause: error }))
@@ -272,6 +285,7 @@ export class SeedRun {
     else simulation.world.kill()
     simulation.crashCount++
     simulation.history.crash()
+    simulation.queues.crash()
     if (simulation.metadata.topics().some(({ settings }) => settings.durability === 'memory')) {
       simulation.coverage.add('memory log restart')
     }
@@ -310,10 +324,13 @@ export class SeedRun {
       const life = this.#newLife(-number)
       freeDisk(life)
       await this.simulation.world.scheduler.runUntil(life.open(), STUCK_AFTER_MS)
+      const queues = new QueueActors(life)
       const isWell = await this.#during(life, async () => {
         await new Verification(life).run()
+        await queues.check(true)
         await this.#probe(life)
         await new Verification(life).run()
+        await queues.drain()
       })
       if (!isWell) return
       await this.#settle(life)
@@ -322,6 +339,8 @@ export class SeedRun {
       await this.simulation.world.scheduler.runUntil(life.broker.close(), STUCK_AFTER_MS)
       life.isOver = true
       this.simulation.history.crash()
+      this.simulation.queues.isClosed = true
+      this.simulation.queues.crash()
     }
   }
 }

@@ -13,6 +13,9 @@ export interface Scenario {
   readonly readerCount: number
   readonly subscriberCount: number
   readonly idempotentCount: number
+  /** Exchanges and queues are used too, by so many of each; in a share of the seeds. */
+  readonly queuePublisherCount: number
+  readonly queueConsumerCount: number
   /** What producers send, in bytes of a value. */
   readonly valueBytesMax: number
   readonly recordCountMax: number
@@ -21,6 +24,8 @@ export interface Scenario {
 }
 
 const KIB = 1024
+/** Of the seeds, those with exchanges and queues. */
+const QUEUE_SHARE = 0.25
 const DAY_MS = 24 * 3_600_000
 
 const storageOf = (random: SeededRandom): Partial<StorageOptions> => ({
@@ -37,6 +42,11 @@ const storageOf = (random: SeededRandom): Partial<StorageOptions> => ({
   producersMax: random.pick([10_000, 10_000, 10_000, 10_000, 10_000, 10_000, 2]),
   retentionCheckMs: random.pick([4, 15, 60, 60_000]),
   compactionKeyBytesMax: random.pick([300, 1_000_000, 1_000_000]),
+  queueSegmentBytes: random.pick([64, 128, 256]) * KIB,
+  ledgerBytesMin: random.pick([100, 1000, 10_000]),
+  deliveryCeilingStep: random.pick([4, 32, 4096]),
+  emptySegmentBytesMin: random.pick([1, 4]) * KIB,
+  memoryQueueBytesMax: random.pick([1, 8, 256 * KIB]) * KIB,
   compactionBytesPerSecond: random.pick([2_000_000, 32 * KIB * KIB]),
 })
 
@@ -47,7 +57,22 @@ const latencyOf = (random: SeededRandom): DiskLatency => ({
   namesUs: [3, random.pick([40, 400])],
 })
 
-export const createScenario = (random: SeededRandom): Scenario => ({
+export const createScenario = (random: SeededRandom, hasQueues: boolean): Scenario => {
+  const scenario = createTopicScenario(random)
+  if (!hasQueues || !random.chance(QUEUE_SHARE)) return scenario
+  return {
+    ...scenario,
+    operationsPerLife: Math.ceil(0.7 * scenario.operationsPerLife),
+    producerCount: 1,
+    readerCount: 1,
+    subscriberCount: random.between(0, 1),
+    idempotentCount: random.between(0, 1),
+    queuePublisherCount: random.between(1, 3),
+    queueConsumerCount: random.between(1, 4),
+  }
+}
+
+const createTopicScenario = (random: SeededRandom): Scenario => ({
   storage: storageOf(random),
   latency: latencyOf(random),
   lifeCount: random.between(2, 5),
@@ -56,6 +81,8 @@ export const createScenario = (random: SeededRandom): Scenario => ({
   readerCount: random.between(1, 2),
   subscriberCount: random.between(0, 2),
   idempotentCount: random.between(0, 2),
+  queuePublisherCount: 0,
+  queueConsumerCount: 0,
   valueBytesMax: random.pick([32, 200, 1000, 3000]),
   recordCountMax: random.pick([1, 4, 16]),
   pauseUs: random.pick([100, 400, 1500]),

@@ -11,6 +11,7 @@ import { Coverage } from './coverage.ts'
 import { DamageRecord } from './damage.ts'
 import { IdempotentClients } from './idempotence.ts'
 import { MetadataModel } from './metadata-model.ts'
+import { QueueWorld } from './queues/queue-world.ts'
 import { RetentionModel } from './retention-model.ts'
 import { type Scenario, createScenario } from './scenario.ts'
 
@@ -25,6 +26,7 @@ export class Simulation {
   readonly retention = new RetentionModel(this.history)
   readonly coverage = new Coverage()
   readonly idempotence = new IdempotentClients(this)
+  readonly queues = new QueueWorld(this)
   operationCount = 0
   crashCount = 0
   /** Raised while the disk has no room for another journal file. */
@@ -33,11 +35,11 @@ export class Simulation {
   failure: unknown
   readonly #sequences = new Map<string, number>()
 
-  constructor(seed: number) {
+  constructor(seed: number, hasQueues: boolean) {
     this.seed = seed
     this.world = new SimulatedWorld({ seed })
     this.random = this.world.random.fork('simulation')
-    this.scenario = createScenario(this.random.fork('scenario'))
+    this.scenario = createScenario(this.random.fork('scenario'), hasQueues)
     this.damage = new DamageRecord(this.world.disk, this.history)
   }
 

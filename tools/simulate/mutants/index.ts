@@ -25,6 +25,16 @@ import { compactionIgnoresCheckpoints } from './compaction-ignores-checkpoints.t
 import { tombstonesGoAtOnce } from './tombstones-go-at-once.ts'
 import { compactionWithoutLag } from './compaction-without-lag.ts'
 import { rangeClosedUnderLease } from './range-closed-under-lease.ts'
+import { deliveredAboveHighWatermark } from './delivered-above-high-watermark.ts'
+import { ceilingNotPersisted } from './ceiling-not-persisted.ts'
+import { oldCeilingInSnapshot } from './old-ceiling-in-snapshot.ts'
+import { deadLetterSettledFirst } from './dead-letter-settled-first.ts'
+import { stagedAckLost } from './staged-ack-lost.ts'
+import { fanOutNotAtomic } from './fan-out-not-atomic.ts'
+import { ledgerSnapshotForgetsRuns } from './ledger-snapshot-forgets-runs.ts'
+import { settlementsNotWritten } from './settlements-not-written.ts'
+import { requeueForgetsPlace } from './requeue-forgets-place.ts'
+import { queueDeletedInWord } from './queue-deleted-in-word.ts'
 import type { Mutant } from './mutant.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -54,4 +64,14 @@ export const mutants: readonly Mutant[] = [
   tombstonesGoAtOnce,
   compactionWithoutLag,
   rangeClosedUnderLease,
+  deliveredAboveHighWatermark,
+  ceilingNotPersisted,
+  oldCeilingInSnapshot,
+  deadLetterSettledFirst,
+  stagedAckLost,
+  fanOutNotAtomic,
+  ledgerSnapshotForgetsRuns,
+  settlementsNotWritten,
+  requeueForgetsPlace,
+  queueDeletedInWord,
 ]
