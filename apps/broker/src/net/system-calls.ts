@@ -42,14 +42,32 @@ interface Koffi {
   address(value: unknown): bigint
 }
 
-export const loadSystemCalls = (): Promise<SystemCalls | NoSystemCalls> =>
-  Promise.resolve(findSystemCalls())
+/**
+ * `isOwnProcess`: nothing else runs in it, and it may be ended for good.
+ *
+ * The crash story: koffi's library syncs standard error when the process exits. Where that fails, as on
+ * the disk that made the broker stop, it reports the failure to standard error and waits for itself.
+ * So the process ends without that, once everybody has heard of its exit.
+ */
+export const loadSystemCalls = (
+  options: { readonly isOwnProcess?: boolean } = {},
+): Promise<SystemCalls | NoSystemCalls> => Promise.resolve(findSystemCalls(options))
 
-const findSystemCalls = (): SystemCalls | NoSystemCalls => {
+const findSystemCalls = ({
+  isOwnProcess = false,
+}: {
+  readonly isOwnProcess?: boolean
+}): SystemCalls | NoSystemCalls => {
   if (process.platform !== 'linux') return { reason: `not on ${process.platform}` }
   try {
     // It may not be there: an import would be a promise to everybody who reads imports.
-    return createSystemCalls(createRequire(import.meta.url)('koffi') as Koffi)
+    const koffi = createRequire(import.meta.url)('koffi') as Koffi
+    const calls = createSystemCalls(koffi)
+    if (isOwnProcess) {
+      const end = koffi.load(null).func('void _exit(int)') as Call
+      process.once('exit', (code) => void end(code))
+    }
+    return calls
   } catch (error) {
     return { reason: (error as Error).message.split('\n', 1)[0] ?? 'koffi cannot be loaded' }
   }

@@ -4,6 +4,7 @@ import { type Config, loadConfig } from '../../config/config.ts'
 import type { ConfigValues } from '../../config/config-table.ts'
 import { createEngineLog, createLogger } from '../../logger.ts'
 import { readOpenFilesMax } from '../../net/file-budget.ts'
+import { loadSystemCalls } from '../../net/system-calls.ts'
 import { type RunningServer, startServer } from '../../server.ts'
 import { listenForReload, listenForStop, stopFatally, stopServer } from '../../shutdown.ts'
 import { readVersion } from '../../version.ts'
@@ -31,6 +32,7 @@ export const serve = async (mode: ServeMode, options: Record<string, string>): P
   const signs = { hasCertificates: values['tls.certFile'] !== '', hasTerminal: process.stdin.isTTY }
   listenForReload(signs, logger, () => reload())
   const server = await startServer({
+    loadSystemCalls: () => loadSystemCalls({ isOwnProcess: true }),
     values,
     version,
     environment: createNodeEnvironment({ log: createEngineLog(logger) }),
