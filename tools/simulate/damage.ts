@@ -100,8 +100,11 @@ export class DamageRecord {
     // The metadata's own log and a preallocated tail hold no batch of a producer.
     if (batches.length === 0) return false
     const batch = random.pick(batches)
-    this.#segments.push({ log: batch.log, path, from: batch.baseOffset })
-    if (random.chance(0.3)) {
+    const isPrefix = random.chance(0.3)
+    // An epoch that falls: whether it or the one before it is wrong nobody can tell without checksums.
+    const from = isPrefix ? (batches[0] ?? batch).baseOffset : batch.baseOffset
+    this.#segments.push({ log: batch.log, path, from })
+    if (isPrefix) {
       this.prefixCount++
       this.#flip(path, random, batch.position, BATCH_PREFIX_BYTES)
     } else {

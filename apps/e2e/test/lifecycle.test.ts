@@ -136,6 +136,7 @@ describe('the listeners', () => {
       pid: broker.pid,
       native: broker.nativePort,
       kafka: broker.kafkaPort,
+      amqp: expect.any(Number) as unknown,
     })
     await broker.stop()
   })
