@@ -133,6 +133,8 @@ export class LocalMessagingSession implements MessagingSession {
     const entry = queue.takeOne() ?? (await this.#awaitOne(queue))
     if (entry === undefined) return undefined
     const { readyCount } = queue
+    // Another message is at the head, and may have a time of its own.
+    queue.wake()
     if (request.isAutoSettled) {
       const { content } = entry
       queue.settle(entry, 'ack')

@@ -195,8 +195,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
   /** Something is under way after which there may be one to take. */
   get isBusy(): boolean {
     if (this.isDeleted || this.#keys?.isFull === true) return false
-    for (const lane of this.lanes) if (lane.isBusy && lane.readyCount > 0) return true
-    return false
+    return this.lanes.some((lane) => lane.isBusy && lane.readyCount > 0)
   }
 
   /** What has an outcome. */

@@ -170,6 +170,18 @@ describe.each(kinds)('a queue that is %s', (_name, isDurable) => {
     expect(node.ready()).toBe(1)
   })
 
+  it('lets a message expire that a get has brought to the head', async () => {
+    const node = await start()
+    const peer = node.peer()
+    peer.session.publish(message('stays'), false)
+    peer.session.publish(message('goes', { ttlMs: 1 }), false)
+    await node.pass(50)
+    const got = await node.run(peer.get())
+    peer.session.settle([got!.delivery], 'reject')
+    await node.pass(100)
+    expect(node.ready()).toBe(0)
+  })
+
   it('sends what is rejected to its dead letters, with its history', async () => {
     const node = await start({ deadLetterExchange: '', deadLetterKey: 'dead' })
     await node.declare('dead', { isDurable })
