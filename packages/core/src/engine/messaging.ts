@@ -291,19 +291,16 @@ export interface MessagingSession {
   /**
    * Publishes and settles all or nothing, across a crash. Rejects as `publish` throws, with
    * ERR_LIMIT_EXCEEDED when it is too large; then nothing was done. Answers how many targets each
-   * message reached.
+   * message reached. The messages and their bytes are the engine's until it is answered.
    */
   commit(
-    messages: readonly QueuedMessageInput[],
+    messages: readonly MessageSource[],
     settlements: readonly { readonly deliveries: readonly Delivery[]; readonly outcome: Outcome }[],
   ): Promise<readonly number[]>
   renew(principal: Principal): void
   /** Its consumers end, its deliveries in flight return to their places; confirms are not told. */
   close(): void
 }
-
-/** A source that lives until its transaction ends; its bytes are the engine's from the call on. */
-export type QueuedMessageInput = MessageSource
 
 export type QueueSettingsPatch = { readonly [K in keyof QueueSettings]?: QueueSettings[K] | null }
 

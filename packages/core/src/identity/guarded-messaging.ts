@@ -1,7 +1,7 @@
 /**
- * Exchanges and queues with a check in front of every call. The rights are those of RabbitMQ's users,
- * told in our words: who binds writes to the target and reads from the exchange; who names a
- * dead-letter exchange writes to it; who publishes writes to the exchange.
+ * Exchanges and queues with a check in front of every call. Who binds writes to the target and reads
+ * from the exchange; who names a dead-letter exchange writes to it; who publishes writes to the
+ * exchange.
  */
 import type { RecordHeader } from '@millrace/codec'
 import type {
@@ -22,13 +22,10 @@ import type { Caller } from '../engine/operations.ts'
 import type { Action, Resource } from '../gateway/contracts.ts'
 import type { LocalMessaging } from '../queue/local-messaging.ts'
 import { type Identity, notAuthorized } from './identity.ts'
-import { MessagingRights } from './messaging-rights.ts'
+import { exchangeResourceName, MessagingRights } from './messaging-rights.ts'
 
 /** Any of them makes something visible. */
 const visibleBy: readonly Action[] = ['read', 'write', 'configure']
-
-/** What the default exchange is called where a name is needed. */
-export const DEFAULT_EXCHANGE_RESOURCE = 'amq.default'
 
 export class GuardedMessaging implements Messaging {
   readonly #inner: LocalMessaging
@@ -222,5 +219,5 @@ const resourceOf = (
 ): Resource => ({
   kind,
   namespace,
-  name: kind === 'exchange' && name === '' ? DEFAULT_EXCHANGE_RESOURCE : name,
+  name: kind === 'exchange' ? exchangeResourceName(name) : name,
 })

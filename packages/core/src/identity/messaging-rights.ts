@@ -11,6 +11,9 @@ import { notAuthorized } from './identity.ts'
 import { SESSION_DECISIONS_COUNT_MAX } from './limits.ts'
 import type { PermissionAuthorizer } from './permission-authorizer.ts'
 
+/** The default exchange has no name, and permissions need one. */
+export const exchangeResourceName = (name: string): string => (name === '' ? 'amq.default' : name)
+
 export class MessagingRights implements MessagingAccess {
   readonly #authorizer: PermissionAuthorizer
   readonly #namespace: string
@@ -31,7 +34,7 @@ export class MessagingRights implements MessagingAccess {
       this.#revision = revision
     }
     if (this.#writable.has(name)) return
-    this.#check('write', 'exchange', name === '' ? 'amq.default' : name)
+    this.#check('write', 'exchange', exchangeResourceName(name))
     if (this.#writable.size >= SESSION_DECISIONS_COUNT_MAX) this.#writable.clear()
     this.#writable.add(name)
   }

@@ -46,8 +46,6 @@ export const MEMORY_BYTES_MIN = 65_536
 /** Held after a start before anything that was there expires: a clock may be wrong. */
 export const EXPIRY_GRACE_MS = 5_000
 
-export const CACHED_RIGHTS_COUNT_MAX = 1_024
-
 /** How often deliveries are looked at that take too long, and settled messages that are kept. */
 export const DELIVERY_CHECK_MS = 10_000
 /** When a queue that could not be removed is tried again. */

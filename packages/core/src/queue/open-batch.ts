@@ -150,10 +150,10 @@ export class BatchGatherer {
       if (openBatch !== undefined) this.#seal(openBatch, undefined)
   }
 
-  /** A batch of its own for a transaction: nobody else's message gets into it. */
-  begin(targets: readonly BatchTarget[]): OpenBatch {
+  /** A batch of its own, as a transaction has it: nobody else's message gets into it. */
+  begin(targets: readonly BatchTarget[], isWanted = false): OpenBatch {
     const builder = this.#builders.pop() ?? new RecordBatchBuilder()
-    return new OpenBatch([...targets], builder, false)
+    return new OpenBatch([...targets], builder, isWanted)
   }
 
   fill(batch: OpenBatch, message: MessageFields, timestampMs: number): void {
@@ -168,11 +168,8 @@ export class BatchGatherer {
   #batchFor(targets: readonly BatchTarget[], isLone: boolean, isWanted: boolean): OpenBatch {
     const first = targets[0]?.openBatch
     if (first !== undefined && !isLone && isSame(first, targets)) return first
-    for (const { openBatch } of targets)
-      if (openBatch !== undefined) this.#seal(openBatch, undefined)
-    const builder = this.#builders.pop() ?? new RecordBatchBuilder()
-    const batch = new OpenBatch([...targets], builder, isWanted)
-    return batch
+    this.sealFor(targets)
+    return this.begin(targets, isWanted)
   }
 
   #added(batch: OpenBatch, payloadBytes: number, isLone: boolean): OpenBatch {

@@ -14,7 +14,7 @@ import { MemoryLane } from './memory-lane.ts'
 import { checkFields, type MessageFields } from './message-record.ts'
 import type { BatchGatherer, BatchTarget, OpenBatch } from './open-batch.ts'
 import { wouldRefuse } from './queue-description.ts'
-import { Queue } from './queue.ts'
+import type { Queue } from './queue.ts'
 import type { SteadyClock } from './steady-clock.ts'
 import { StoredLane } from './stored-lane.ts'
 import { fillRecord, recordKeyOf, TopicTarget } from './topic-target.ts'
@@ -224,5 +224,3 @@ const checkMessage = (message: MessageSource): void => {
     throw new BrokerError('ERR_LIMIT_EXCEEDED', [MESSAGE_BYTES_MAX, 'bytes of a message'])
   checkFields(message)
 }
-
-export const isQueue = (target: RouteTarget): target is Queue => target instanceof Queue
