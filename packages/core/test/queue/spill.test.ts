@@ -105,10 +105,13 @@ describe('a memory queue whose memory is spent', () => {
   it('writes nothing while its consumer keeps up', async () => {
     const { node, peer } = await start()
     await node.declare('hog', { isDurable: false })
+    const before = node.node.broker.status().storage
     for (let index = 0; index < 200; index++)
       peer.session.publish(message('x'.repeat(1_000), { routingKey: 'hog' }), false)
     await node.pass(200)
     const hogged = node.node.broker.status().storage
+    // What spills is counted there.
+    expect(hogged.bytesAppended).toBeGreaterThan(before.bytesAppended)
     const other = node.peer()
     other.consume('q', { isAutoSettled: true })
     for (const name of names(0, 500)) {
