@@ -105,6 +105,7 @@ export type {
   StrangerPass,
   Strangers,
 } from './gateway/guards.ts'
+export { QuotaGate, type QuotaGatePeer } from './gateway/quota-gate.ts'
 
 export {
   PUBLISH_BUSY,

@@ -10,6 +10,7 @@ import { BrokerError, type ErrorCode, isBrokerError } from '@millrace/codec'
 import {
   type Connection,
   type Principal,
+  QuotaGate,
   type Services,
   type Session,
   type StrangerPass,
@@ -37,7 +38,6 @@ import { InputWatch } from './input-watch.ts'
 import { CLOSE_WAIT_MS_MAX, HANDSHAKE_FRAME_BYTES_MAX } from './limits.ts'
 import { NamedTimers } from './named-timers.ts'
 import { PublishThrottle } from './publish-throttle.ts'
-import { QuotaGate } from './quota-gate.ts'
 import { internalFault, logEnd } from './session-log.ts'
 import { isStranger, type SessionState } from './session-state.ts'
 import { Hold, Suspension } from './suspension.ts'

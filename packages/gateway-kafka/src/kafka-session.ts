@@ -7,13 +7,14 @@
  * that is not part of a response closes the connection, because the protocol has no other way.
  */
 import { BrokerError, isBrokerError } from '@millrace/codec'
-import type {
-  Connection,
-  Principal,
-  Services,
-  Session,
-  StrangerPass,
-  TimerHandle,
+import {
+  type Connection,
+  type Principal,
+  QuotaGate,
+  type Services,
+  type Session,
+  type StrangerPass,
+  type TimerHandle,
 } from '@millrace/core'
 import { type Answer, AnswerQueue } from './answer-queue.ts'
 import { Authentication } from './authentication.ts'
@@ -25,7 +26,6 @@ import type { KafkaSettings } from './kafka-settings.ts'
 import { HANDSHAKE_FRAME_BYTES_MAX, REQUEST_HEAD_BYTES_MAX, THROTTLED_READ_MS } from './limits.ts'
 import { MessageWriter } from './message-writer.ts'
 import { createOpenSession, type OpenSession } from './open-session.ts'
-import { QuotaGate } from './quota-gate.ts'
 import { Suspension } from './suspension.ts'
 
 export interface SessionSurroundings {

@@ -1,14 +1,15 @@
 /**
  * Keeps a connection to the quotas of its principal: after too many bytes received it is not read
- * for a while, after too many sent the next messages wait. Nothing is refused, and answers without
+ * for a while, after too many sent the next records wait. Nothing is refused, and answers without
  * records never wait.
  */
-import type { QuotaUse, TimerHandle, Timers } from '@millrace/core'
+import type { TimerHandle, Timers } from '../environment/environment.ts'
+import type { QuotaUse } from './guards.ts'
 
 export interface QuotaGatePeer {
   /** Stop reading, or go on. */
   onInput(isHeld: boolean): void
-  /** Messages may be sent again. */
+  /** Records may be sent again. */
   onOutputReleased(): void
 }
 
@@ -27,7 +28,7 @@ export class QuotaGate {
     this.#outputTimer = undefined
   }
 
-  /** No messages may be sent at the moment. */
+  /** No records may be sent at the moment. */
   get isOutputHeld(): boolean {
     return this.#outputTimer !== undefined
   }
