@@ -230,14 +230,15 @@ export class QueueConsumer {
   /** What is settled by now is settled for good when this is answered. */
   async flush(): Promise<void> {
     const { simulation } = this.#life
+    // What is settled while this is under way is none of its business.
     const places = simulation.queues
       .unsettledSurely()
-      .map((place) => [place, place.countMin] as const)
+      .map((place) => [place, place.countMin, place.state === 'settled'] as const)
     await this.#life.call('flush settlements', this.#session.flushSettlements())
     if (this.#life.fatal !== undefined) return
     simulation.coverage.add('settlements flushed')
-    for (const [place, count] of places) {
-      if (place.state === 'settled') place.isSettledSurely = true
+    for (const [place, count, wasSettled] of places) {
+      if (wasSettled && place.state === 'settled') place.isSettledSurely = true
       if (place.state !== 'unsure') place.countSure = Math.max(place.countSure, count)
     }
   }
