@@ -13,10 +13,13 @@ const [isDeep, parameters] = [
 ]
 const results = inRoot('apps', 'e2e', 'test-results', 'jest.json')
 
+/** What a failed test left open must not hide, behind a hang, which test it was. */
+const endAnyhow = process.env.CI === 'true' ? ['--forceExit'] : []
+
 const runTests = async () => {
   rmSync(results, { force: true })
   const env = isDeep ? { MILLRACE_E2E_DEPTH: 'deep' } : {}
-  const { code } = await runJest('apps/e2e', ['--runInBand', ...parameters], env)
+  const { code } = await runJest('apps/e2e', ['--runInBand', ...endAnyhow, ...parameters], env)
   return settle({ code, counts: countsIn(results) })
 }
 

@@ -23,6 +23,13 @@ describe.each(amqpBrokers)('after a kill of $name', ({ launch }) => {
     await broker?.release()
   })
 
+  /** A client that reconnects would go on for ever behind a test that has failed. */
+  const open: { close(): Promise<unknown> }[] = []
+
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((client) => client.close().catch(() => undefined)))
+  })
+
   it('amqplib finds what was confirmed and not acked, and no more', async () => {
     const queue = unique('durable')
     const connection = await connect(broker.url)
@@ -44,6 +51,7 @@ describe.each(amqpBrokers)('after a kill of $name', ({ launch }) => {
     await channel.get(queue)
     await restart(broker)
     const again = await connect(broker.url)
+    open.push(again)
     const asking = await again.createConfirmChannel()
     const { messageCount } = await asking.checkQueue(queue)
     const found = await drain(asking, queue)
@@ -56,7 +64,6 @@ describe.each(amqpBrokers)('after a kill of $name', ({ launch }) => {
     asking.publish(`${queue}.x`, 'keep.that', Buffer.from('still bound'))
     await asking.waitForConfirms()
     expect(await drain(asking, queue)).toEqual(['still bound'])
-    await again.close()
   })
 
   it('amqplib that recovers sets up its channel again and goes on', async () => {
@@ -76,6 +83,7 @@ describe.each(amqpBrokers)('after a kill of $name', ({ launch }) => {
     }
     const recovery = { initialDelay: 50, maxDelay: 200, setup }
     const connection: RecoveringChannelModel = await connect(broker.url, { recovery })
+    open.push(connection)
     connection.on('error', () => undefined)
     channel?.sendToQueue(queue, Buffer.from('before'), { persistent: true })
     await eventually('it came', () => received.includes('before'))
@@ -86,7 +94,6 @@ describe.each(amqpBrokers)('after a kill of $name', ({ launch }) => {
       return channel?.sendToQueue(queue, Buffer.from('after'), { persistent: true })
     })
     await eventually('it goes on', () => received.includes('after'))
-    await connection.close()
   })
 
   it('amqp-connection-manager publishes each message, whatever happens', async () => {
@@ -95,6 +102,7 @@ describe.each(amqpBrokers)('after a kill of $name', ({ launch }) => {
       reconnectTimeInSeconds: 0.1,
       heartbeatIntervalInSeconds: 5,
     })
+    open.push(manager)
     const received = new Set<string>()
     const channel = manager.createChannel({
       json: true,
@@ -115,8 +123,6 @@ describe.each(amqpBrokers)('after a kill of $name', ({ launch }) => {
     await restart(broker)
     await Promise.all(publications)
     await eventually('all came', () => texts.every((text) => received.has(text)))
-    await channel.close()
-    await manager.close()
   })
 
   it('cloudamqp goes on with its subscription and its confirms', async () => {
@@ -127,6 +133,7 @@ describe.each(amqpBrokers)('after a kill of $name', ({ launch }) => {
       maxReconnectInterval: 200,
       logger: null,
     })
+    open.push({ close: () => session.stop() })
     const queue = await session.queue(name, { durable: true })
     await queue.subscribe({ prefetch: 10 }, (message) => {
       received.add(message.bodyString() ?? '')
@@ -144,6 +151,5 @@ describe.each(amqpBrokers)('after a kill of $name', ({ launch }) => {
     await restart(broker)
     for (const text of texts.slice(50, 100)) await publish(text)
     await eventually('all came', () => texts.slice(0, 100).every((text) => received.has(text)))
-    await session.stop()
   })
 })

@@ -4,16 +4,18 @@
  * it is stands in a file named after this process. It outlives a test file, and never this process: a
  * guard waits for the end of its input, which is ours, then kills the node and removes its directory.
  */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { existsSync, openSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { eventually } from '../eventually.ts'
 import type { AmqpBroker } from './brokers.ts'
 
 const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server'
+const CONTROL = '/usr/lib/rabbitmq/bin/rabbitmqctl'
 const READY_WITHIN_MS = 60_000
 /** What the server writes to its log once it serves. */
 const READY = 'Server startup complete'
@@ -110,7 +112,18 @@ const start = async (node: Node): Promise<Running> => {
   return { ...node, group, guard: guard.pid as number }
 }
 
-const kill = async ({ group, guard, port, nameServerPort }: Running): Promise<void> => {
+/**
+ * What RabbitMQ answers a declaration for is in the buffer of its log of definitions for up to two
+ * seconds more. A kill meanwhile takes the durable queue itself, and no suite is about that.
+ */
+const writeDefinitions = async (node: Node): Promise<void> => {
+  const command = ['--quiet', 'eval', 'mnesia:sync_log().']
+  await promisify(execFile)(CONTROL, command, { env: environmentOf(node), timeout: READY_WITHIN_MS })
+}
+
+const kill = async (running: Running): Promise<void> => {
+  await writeDefinitions(running)
+  const { group, guard, port, nameServerPort } = running
   process.kill(guard, 'SIGKILL')
   process.kill(-group, 'SIGKILL')
   await eventually('its ports are free', async () => {
