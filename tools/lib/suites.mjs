@@ -99,7 +99,7 @@ export const mutants = (seeds, isDeep) => ({
     settle(
       await runNode(
         ['tools/simulate.mjs', '--mutants', '--seeds', String(seeds)],
-        minutes(10, isDeep),
+        minutes(15, isDeep),
       ),
     ),
 })

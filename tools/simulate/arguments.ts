@@ -6,8 +6,6 @@ export interface SimulatorArguments {
   readonly from: number
   readonly jobs: number
   readonly isTraced: boolean
-  /** Some seeds use exchanges and queues too. */
-  readonly hasQueues: boolean
   /** Run one planted bug only. */
   readonly mutant: string | undefined
   /** Run every planted bug and demand that each is caught. */
@@ -26,7 +24,6 @@ export const usage = `Usage: npm run simulate -- [options]
   --from S        the first seed (1)
   --jobs N        worker threads (2)
   --trace         print every event; meant for one seed
-  --queues        exchanges and queues too, in a share of the seeds, and their planted bugs
   --mutant NAME   run with a planted bug, until it is caught
   --mutants       run with each planted bug; fails when one survives
   --first         stop at the first failing seed
@@ -48,7 +45,6 @@ const options = {
   from: { type: 'string', default: '1' },
   jobs: { type: 'string', default: '2' },
   trace: { type: 'boolean', default: false },
-  queues: { type: 'boolean', default: false },
   mutant: { type: 'string' },
   mutants: { type: 'boolean', default: false },
   first: { type: 'boolean', default: false },
@@ -73,7 +69,6 @@ export const parseArguments = (argv: readonly string[]): SimulatorArguments => {
     from: integer('from', values.from, 0),
     jobs: values.trace ? 1 : integer('jobs', values.jobs, 1),
     isTraced: values.trace,
-    hasQueues: values.queues,
     mutant: values.mutant,
     isMutantRun: values.mutants,
     isFirstFailureFinal: values.first,

@@ -1,5 +1,5 @@
 /** What a run of the simulator has met. A counter of zero means that a rule went untested. */
-export const coverageNames = [
+const coverageNames = [
   'torn write',
   'torn tail',
   'lost directory entry',
@@ -55,10 +55,6 @@ export const coverageNames = [
   'producer forgotten',
   'damaged states of producers',
   'states of producers rebuilt',
-] as const
-
-/** Asked for when exchanges and queues are used. */
-const queueCoverageNames = [
   'queue declared',
   'queue altered',
   'queue deleted',
@@ -85,15 +81,13 @@ const queueCoverageNames = [
   'transaction gone after a crash',
 ] as const
 
-const allNames = [...coverageNames, ...queueCoverageNames] as const
-
-export type CoverageName = (typeof allNames)[number]
+export type CoverageName = (typeof coverageNames)[number]
 
 export class Coverage {
   readonly counts: Record<CoverageName, number>
 
   constructor() {
-    this.counts = Object.fromEntries(allNames.map((name) => [name, 0])) as Record<
+    this.counts = Object.fromEntries(coverageNames.map((name) => [name, 0])) as Record<
       CoverageName,
       number
     >
@@ -104,11 +98,10 @@ export class Coverage {
   }
 
   merge(counts: Readonly<Record<CoverageName, number>>): void {
-    for (const name of allNames) this.counts[name] += counts[name]
+    for (const name of coverageNames) this.counts[name] += counts[name]
   }
 
-  missing(hasQueues: boolean): CoverageName[] {
-    const names = hasQueues ? allNames : coverageNames
-    return names.filter((name) => this.counts[name] === 0)
+  get missing(): CoverageName[] {
+    return coverageNames.filter((name) => this.counts[name] === 0)
   }
 }

@@ -11,14 +11,13 @@ import { Summary } from './summary.ts'
 const mutantName = process.env['MILLRACE_MUTANT']
 
 const runSeeds = async (given: SimulatorArguments): Promise<number> => {
-  const summary = new Summary(mutantName, given.hasQueues)
+  const summary = new Summary(mutantName)
   const beganAt = performance.now()
   const run = given.isTraced ? runTraced : runInWorkers
   await run({
     from: given.from,
     count: given.seeds,
     jobs: given.jobs,
-    hasQueues: given.hasQueues,
     onReport: (report) => {
       summary.add(report)
       return !(given.isFirstFailureFinal && report.failure !== undefined)

@@ -25,7 +25,6 @@ const spawnSimulator = (
   new Promise((resolve, reject) => {
     const numbers = ['--seeds', given.seeds, '--from', given.from, '--jobs', given.jobs].map(String)
     const trace = given.isTraced ? ['--trace'] : []
-    if (given.hasQueues) trace.push('--queues')
     const child = spawn(process.execPath, [copy.main, ...numbers, ...trace, '--first'], {
       env: { ...process.env, MILLRACE_MUTANT: mutant.name },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -58,7 +57,7 @@ const findCatch = async (
     const failures = JSON.parse(FAILED_LINE.exec(text)?.[1] ?? '[]') as Catch[]
     const [first] = failures.sort((left, right) => left.seed - right.seed)
     if (first === undefined) return undefined
-    const sound = await runSeed(first.seed, given.hasQueues)
+    const sound = await runSeed(first.seed)
     if (sound.failure === undefined) return first
     console.log(`seed ${first.seed} fails without the mutant too: it proves nothing`)
     from = first.seed + 1
@@ -93,14 +92,13 @@ const print = ({ mutant, seed, text, seconds }: Outcome): void => {
 export const runMutants = async (given: SimulatorArguments): Promise<number> => {
   await checkPatches(mutants)
   let survivors = 0
-  const planted = mutants.filter(({ isOfQueues = false }) => isOfQueues === given.hasQueues)
-  for (const mutant of planted) {
+  for (const mutant of mutants) {
     const outcome = await run(mutant, given, false)
     if (outcome.seed === undefined) survivors++
     print(outcome)
   }
-  const passed = planted.length - survivors
-  console.log(`${passed} of ${planted.length} planted bugs were caught within ${given.seeds} seeds`)
+  const passed = mutants.length - survivors
+  console.log(`${passed} of ${mutants.length} planted bugs were caught within ${given.seeds} seeds`)
   console.log(`RESULT ${JSON.stringify({ passed, failed: survivors, skipped: 0 })}`)
   return survivors === 0 ? 0 : 1
 }
@@ -113,8 +111,7 @@ export const runMutant = async (name: string, given: SimulatorArguments): Promis
       `there is no mutant '${name}'; there are ${mutants.map((each) => each.name).join(', ')}`,
     )
   }
-  const hasQueues = given.hasQueues || mutant.isOfQueues === true
-  const outcome = await run(mutant, { ...given, hasQueues }, true)
+  const outcome = await run(mutant, given, true)
   print(outcome)
   return outcome.seed === undefined ? 1 : 0
 }

@@ -39,8 +39,8 @@ type Ending = 'power loss' | 'kill' | 'close'
 export class SeedRun {
   readonly simulation: Simulation
 
-  constructor(seed: number, hasQueues: boolean) {
-    this.simulation = new Simulation(seed, hasQueues)
+  constructor(seed: number) {
+    this.simulation = new Simulation(seed)
   }
 
   async run(): Promise<void> {

@@ -57,9 +57,9 @@ const latencyOf = (random: SeededRandom): DiskLatency => ({
   namesUs: [3, random.pick([40, 400])],
 })
 
-export const createScenario = (random: SeededRandom, hasQueues: boolean): Scenario => {
+export const createScenario = (random: SeededRandom): Scenario => {
   const scenario = createTopicScenario(random)
-  if (!hasQueues || !random.chance(QUEUE_SHARE)) return scenario
+  if (!random.chance(QUEUE_SHARE)) return scenario
   return {
     ...scenario,
     operationsPerLife: Math.ceil(0.7 * scenario.operationsPerLife),

@@ -10,7 +10,6 @@ export interface SeedRange {
   readonly from: number
   readonly count: number
   readonly jobs: number
-  readonly hasQueues: boolean
   /** Told of each report; false stops the run. */
   onReport(report: SeedReport): boolean
 }
@@ -18,7 +17,7 @@ export interface SeedRange {
 /** In this thread, for a trace. */
 export const runTraced = async (range: SeedRange): Promise<void> => {
   for (let seed = range.from; seed < range.from + range.count; seed++) {
-    const report = await runSeed(seed, range.hasQueues, (line) => console.log(line))
+    const report = await runSeed(seed, (line) => console.log(line))
     if (!range.onReport(report)) return
   }
 }
@@ -32,9 +31,7 @@ export const runInWorkers = async (range: SeedRange): Promise<void> => {
 /** One thread after the other, should one hang, until the queue is empty. */
 const runThread = async (range: SeedRange, queue: { next: number; end: number }): Promise<void> => {
   while (queue.next < queue.end) {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: { hasQueues: range.hasQueues },
-    })
+    const worker = new Worker(new URL('./worker.js', import.meta.url))
     try {
       let isWell = true
       while (isWell && queue.next < queue.end) {

@@ -27,10 +27,9 @@ const describe = (error: unknown): string => {
 
 export const runSeed = async (
   seed: number,
-  hasQueues: boolean,
   onLine?: (line: string) => void,
 ): Promise<SeedReport> => {
-  const run = new SeedRun(seed, hasQueues)
+  const run = new SeedRun(seed)
   const { simulation } = run
   const { trace, scheduler } = simulation.world
   trace.onLine = onLine
@@ -54,10 +53,10 @@ export const runSeed = async (
 const SEEDS_PER_REPEAT = 50
 
 /** Runs a seed, some of them twice: the same seed must give the same trace. */
-export const runSeedChecked = async (seed: number, hasQueues: boolean): Promise<SeedReport> => {
-  const report = await runSeed(seed, hasQueues)
+export const runSeedChecked = async (seed: number): Promise<SeedReport> => {
+  const report = await runSeed(seed)
   if (seed % SEEDS_PER_REPEAT !== 0 || report.failure !== undefined) return report
-  const again = await runSeed(seed, hasQueues)
+  const again = await runSeed(seed)
   if (again.traceHash === report.traceHash) return report
   const text = 'DETERMINISM: the same seed took another course the second time'
   return { ...report, failure: { text, lastEvents: [] } }

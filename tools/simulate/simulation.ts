@@ -35,11 +35,11 @@ export class Simulation {
   failure: unknown
   readonly #sequences = new Map<string, number>()
 
-  constructor(seed: number, hasQueues: boolean) {
+  constructor(seed: number) {
     this.seed = seed
     this.world = new SimulatedWorld({ seed })
     this.random = this.world.random.fork('simulation')
-    this.scenario = createScenario(this.random.fork('scenario'), hasQueues)
+    this.scenario = createScenario(this.random.fork('scenario'))
     this.damage = new DamageRecord(this.world.disk, this.history)
   }
 

@@ -14,13 +14,11 @@ export class Summary {
   readonly #operations: number[] = []
   readonly #crashes: number[] = []
   readonly #mutant: string | undefined
-  readonly #hasQueues: boolean
   readonly failures: SeedReport[] = []
   #eventCount = 0
 
-  constructor(mutant: string | undefined, hasQueues: boolean) {
+  constructor(mutant: string | undefined) {
     this.#mutant = mutant
-    this.#hasQueues = hasQueues
   }
 
   add(report: SeedReport): void {
@@ -39,17 +37,14 @@ export class Summary {
 
   /** Coverage counters that nothing has raised. */
   get missing(): readonly string[] {
-    return this.#coverage.missing(this.#hasQueues)
+    return this.#coverage.missing
   }
 
   #print(report: SeedReport): void {
-    const queues = this.#hasQueues ? ' --queues' : ''
     const mutant = this.#mutant === undefined ? '' : ` --mutant ${this.#mutant}`
     console.log(`\nseed ${report.seed} failed: ${report.failure?.text}`)
     for (const line of report.failure?.lastEvents ?? []) console.log(`  ${line}`)
-    console.log(
-      `replay: npm run simulate -- --seeds 1 --from ${report.seed} --trace${queues}${mutant}\n`,
-    )
+    console.log(`replay: npm run simulate -- --seeds 1 --from ${report.seed} --trace${mutant}\n`)
   }
 
   print(seconds: number): void {

@@ -3,7 +3,6 @@ import type { Mutant } from './mutant.ts'
 export const ceilingNotPersisted: Mutant = {
   name: 'ceiling-not-persisted',
   description: 'The ledger does not say how far deliveries went: they come again unmarked.',
-  isOfQueues: true,
   patches: [
     {
       file: 'packages/core/src/queue/ledger-record.ts',

@@ -4,7 +4,6 @@ export const deadLetterSettledFirst: Mutant = {
   name: 'dead-letter-settled-first',
   description:
     'What is dead-lettered is settled where it was, and stored elsewhere a moment later.',
-  isOfQueues: true,
   patches: [
     {
       file: 'packages/core/src/queue/dead-letters.ts',

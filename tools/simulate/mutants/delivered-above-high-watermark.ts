@@ -3,7 +3,6 @@ import type { Mutant } from './mutant.ts'
 export const deliveredAboveHighWatermark: Mutant = {
   name: 'delivered-above-high-watermark',
   description: 'A message is delivered before it is durable, so its settlement may be first.',
-  isOfQueues: true,
   patches: [
     {
       file: 'packages/core/src/queue/stored-lane.ts',

@@ -3,7 +3,6 @@ import type { Mutant } from './mutant.ts'
 export const fanOutNotAtomic: Mutant = {
   name: 'fan-out-not-atomic',
   description: 'A message for several queues may be split over groups of the journal.',
-  isOfQueues: true,
   patches: [
     {
       file: 'packages/core/src/queue/open-batch.ts',

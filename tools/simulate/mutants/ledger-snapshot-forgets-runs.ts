@@ -3,7 +3,6 @@ import type { Mutant } from './mutant.ts'
 export const ledgerSnapshotForgetsRuns: Mutant = {
   name: 'ledger-snapshot-forgets-runs',
   description: 'A ledger that is written whole leaves out what is settled above its floor.',
-  isOfQueues: true,
   patches: [
     {
       file: 'packages/core/src/queue/ledger-record.ts',

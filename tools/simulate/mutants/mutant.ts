@@ -10,7 +10,5 @@ export interface Patch {
 export interface Mutant {
   readonly name: string
   readonly description: string
-  /** Only a world with exchanges and queues shows it. */
-  readonly isOfQueues?: boolean
   readonly patches: readonly Patch[]
 }

@@ -3,7 +3,6 @@ import type { Mutant } from './mutant.ts'
 export const oldCeilingInSnapshot: Mutant = {
   name: 'old-ceiling-in-snapshot',
   description: 'A ledger that is written whole says the ceiling from before the one under way.',
-  isOfQueues: true,
   patches: [
     {
       file: 'packages/core/src/queue/ledger-log.ts',

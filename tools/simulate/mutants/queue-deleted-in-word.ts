@@ -3,7 +3,6 @@ import type { Mutant } from './mutant.ts'
 export const queueDeletedInWord: Mutant = {
   name: 'queue-deleted-in-word',
   description: 'A deletion that waits while the broker closes is answered and not done.',
-  isOfQueues: true,
   patches: [
     {
       file: 'packages/core/src/queue/queue-registry.ts',

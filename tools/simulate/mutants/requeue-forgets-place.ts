@@ -3,7 +3,6 @@ import type { Mutant } from './mutant.ts'
 export const requeueForgetsPlace: Mutant = {
   name: 'requeue-forgets-place',
   description: 'Messages that come back are served in the order of their return.',
-  isOfQueues: true,
   patches: [
     {
       file: 'packages/core/src/queue/returned-heap.ts',

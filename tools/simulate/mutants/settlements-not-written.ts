@@ -3,7 +3,6 @@ import type { Mutant } from './mutant.ts'
 export const settlementsNotWritten: Mutant = {
   name: 'settlements-not-written',
   description: 'Settlements are flushed, and nothing of them is in what is written.',
-  isOfQueues: true,
   patches: [
     {
       file: 'packages/core/src/queue/ledger-record.ts',

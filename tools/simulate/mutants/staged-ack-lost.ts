@@ -3,7 +3,6 @@ import type { Mutant } from './mutant.ts'
 export const stagedAckLost: Mutant = {
   name: 'staged-ack-lost',
   description: 'A transaction stores its messages, and leaves its acks to the next flush.',
-  isOfQueues: true,
   patches: [
     {
       file: 'packages/core/src/queue/transactions.ts',

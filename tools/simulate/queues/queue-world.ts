@@ -84,8 +84,9 @@ export class QueueWorld {
     return { sent, route }
   }
 
-  /** It was not taken at once: it goes where bindings lead by then. */
+  /** It was not taken at once: it goes where bindings lead by then, and lives from then on. */
   routeAgain(sent: SentMessage, route: Route): void {
+    sent.sentAtMs = this.#simulation.world.clock.monotonic()
     const { certain, possible } = this.definitions.route(sent.exchange, sent.routingKey)
     const isSame = certain.size === route.certain.size && possible.size === 0
     if (isSame && [...certain].every((queue) => route.certain.has(queue))) return

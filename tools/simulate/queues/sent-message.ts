@@ -24,8 +24,8 @@ export interface SentMessage {
   readonly isPersistent: boolean
   readonly priority: number
   readonly ttlMs: number
-  /** Monotonic. */
-  readonly sentAtMs: number
+  /** When the broker was last asked to take it, monotonic. */
+  sentAtMs: number
   /** The process of the broker that it was sent to. */
   readonly life: number
   state: SentState
