@@ -224,8 +224,10 @@ export class QueueAdministrator {
     if (!this.#definitions.bindings.has(bindingKey(fixedBindings[0]!))) return
     for (const stay of known.queue.stays.values()) stay.mayBeMoved = true
     const request = { queue: name, exchange: LETTERS_EXCHANGE, count: random.between(1, 5) }
+    known.queue.isMoving = true
     const moving = this.#messaging.moveMessages(caller, request)
     await this.#try(`move from ${name}`, moving)
+    known.queue.isMoving = false
   }
 
   async #replay(): Promise<void> {
@@ -234,8 +236,10 @@ export class QueueAdministrator {
     if (known?.standing !== 'there') return
     const sinceMs = simulation.world.clock.now() - random.pick([50, 1_000_000_000])
     known.queue.replayed(false)
+    known.queue.isReplaying = true
     const replaying = this.#messaging.replayQueue(caller, { queue: KEPT_QUEUE, sinceMs })
     const code = await this.#try(`replay ${KEPT_QUEUE}`, replaying)
+    known.queue.isReplaying = false
     known.queue.replayed(code === undefined && !this.#life.wasFull)
     simulation.coverage.add('replay')
   }

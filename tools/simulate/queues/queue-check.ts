@@ -120,9 +120,11 @@ export class QueueCheck {
   }
 
   /** It left as a letter, so there is one, or was. */
-  #demandLetter(queue: QueueModel, { sent }: Stay): void {
+  #demandLetter(queue: QueueModel, { sent, mayBeMoved }: Stay): void {
     const { dead } = this.#life.simulation.queues
     if (!this.#isFirst || dead === undefined) return
+    // A letter does not expire, what was moved keeps its time to live.
+    if (mayBeMoved && sent.ttlMs >= 0) return
     if ((dead.stays.get(sent.number)?.places.size ?? 0) > 0) return
     this.#life.simulation.violate(
       'I12',

@@ -147,7 +147,8 @@ export class QueueConsumer {
   }
 
   #onDelivery(queue: QueueModel, delivery: Delivery, isAutoSettled: boolean): void {
-    if (this.#life.isOver) return
+    // A broker that has failed still hands over what it has; what comes of that stays with it.
+    if (this.#life.isOver || this.#life.fatal !== undefined) return
     try {
       this.#life.count()
       const place = this.#receive(queue, delivery)
@@ -187,7 +188,7 @@ export class QueueConsumer {
     try {
       const request = { queue: name, owner: undefined, isAutoSettled: false }
       const found = await this.#life.call(`get from ${name}`, this.#session.get(request))
-      if (found === undefined) return
+      if (found === undefined || this.#life.fatal !== undefined) return
       simulation.coverage.add('get')
       const place = this.#receive(queue, found.delivery)
       this.#held.push({ delivery: found.delivery, place, queue })
@@ -269,7 +270,10 @@ export class QueueConsumer {
       const committing = this.#session.commit(messages.map(sourceOf), settlements)
       await this.#life.call(what, committing)
       simulation.note(`${what}: done`)
-      for (const { sent, route } of invoked) queues.settle(sent, route, undefined)
+      for (const { sent, route } of invoked) {
+        queues.settle(sent, route, undefined)
+        sent.doneAtMs = simulation.world.clock.monotonic()
+      }
       queues.endTransaction(transaction)
       for (const { place } of acked) {
         place.state = 'settled'

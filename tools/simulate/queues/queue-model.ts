@@ -37,6 +37,10 @@ export class QueueModel {
   #hadNoLetters = false
   /** Somebody asked for settled messages again: order tells nothing. */
   isReplayed = false
+  /** Somebody is asking: what is settled meanwhile may come again too. */
+  isReplaying = false
+  /** Somebody moves messages: those that come meanwhile may go too. */
+  isMoving = false
   /** Calls of `get` that are not answered. */
   getCount = 0
 
@@ -90,6 +94,7 @@ export class QueueModel {
     let stay = this.stays.get(sent.number)
     if (stay === undefined) {
       stay = new Stay(sent, this, isLetter)
+      stay.mayBeMoved = this.isMoving
       this.stays.set(sent.number, stay)
     }
     return stay
@@ -164,6 +169,8 @@ export class QueueModel {
     this.#cursors.clear()
     this.#returned.clear()
     this.isReplayed = false
+    this.isReplaying = false
+    this.isMoving = false
     this.getCount = 0
     for (const stay of this.stays.values()) stay.crash(isClosed)
   }
@@ -228,7 +235,7 @@ export class QueueModel {
   #checkState(place: Place, meeting: Meeting, what: string): void {
     const { state } = place
     if (state === 'gone') this.#violate('I8', `${what} was settled for good, and is back`)
-    if (state === 'settled') this.#violate('I8', `${what} was settled, and is back`)
+    if (state === 'settled' && !this.isReplaying) this.#violate('I8', `${what} was settled, and is back`)
     if (state === 'held' || state === 'locked') this.#violate('I9', `${what} is with a consumer`)
     if (state === 'leaving' && meeting === 'delivery')
       this.#violate('I8', `${what} was rejected, and is back`)
@@ -296,9 +303,10 @@ export class QueueModel {
   /** What has expired is not delivered. */
   #checkAge({ stay }: Place, what: string): void {
     const { world, queues } = this.#simulation
-    const { ttlMs, sentAtMs, life } = stay.sent
+    const { ttlMs, sentAtMs, doneAtMs, life } = stay.sent
     if (ttlMs <= 0 || stay.isLetter || this.isView || life !== queues.lifeCount) return
-    const ageMs = world.clock.monotonic() - sentAtMs
+    const sinceMs = this.isDurable ? sentAtMs : (doneAtMs ?? sentAtMs)
+    const ageMs = world.clock.monotonic() - sinceMs
     if (ageMs > ttlMs + CLOCK_SLACK_MS)
       this.#violate('TTL', `${what} lives ${ttlMs} ms and is delivered after ${ageMs.toFixed(1)}`)
   }

@@ -26,6 +26,8 @@ export interface SentMessage {
   readonly ttlMs: number
   /** When the broker was last asked to take it, monotonic. */
   sentAtMs: number
+  /** When the transaction that it is in was done: a queue in memory has it from then on. */
+  doneAtMs?: number
   /** The process of the broker that it was sent to. */
   readonly life: number
   state: SentState

@@ -195,7 +195,13 @@ export class SegmentCare {
     segment.savedIndexBytes = 0
     await this.#access.indexes.cover(segment)
     const snapshot = this.#access.indexes.snapshot(segment)
-    if (snapshot !== undefined) await this.#access.indexes.save(snapshot)
+    if (snapshot === undefined) return
+    try {
+      await this.#access.indexes.save(snapshot)
+    } catch (error) {
+      // It is whole in memory; on disk it is made again when it is missed.
+      log.warn('index is not saved', { segment: segment.path, error: describeError(error) })
+    }
   }
 
   /** Not synced: one that a power loss tears fails its own CRC, and is made again. */

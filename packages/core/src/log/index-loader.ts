@@ -34,12 +34,14 @@ export class IndexLoader {
   readonly #files: FileCache
   readonly #buffers: ReadBufferPool
   readonly #underWay = new Map<Segment, Promise<void>>()
+  readonly #openedAtMs: number
   rebuilt = 0
 
   constructor(environment: Environment, files: FileCache, buffers: ReadBufferPool) {
     this.#environment = environment
     this.#files = files
     this.#buffers = buffers
+    this.#openedAtMs = environment.clock.now()
   }
 
   /** Afterwards the indexes know of every batch that was flushed when this was called. */
@@ -47,6 +49,17 @@ export class IndexLoader {
     while (!segment.isIndexLoaded || segment.indexedBytes < segment.flushedBytes) {
       await (this.#underWay.get(segment) ?? this.#begin(segment))
     }
+  }
+
+  /**
+   * The latest timestamp in a segment, 0 when it holds nothing. One of which nothing can be read for
+   * damage is as old as this process at the most: age must not take what nobody was told is damaged.
+   */
+  async latestTimestampOf(segment: Segment): Promise<number> {
+    await this.cover(segment)
+    const { maxTimestamp } = segment.timeIndex
+    const isUnknown = maxTimestamp === 0 && segment.sizeBytes > 0
+    return isUnknown ? Math.max(this.#openedAtMs, segment.startedAtMs) : maxTimestamp
   }
 
   snapshot(segment: Segment): IndexSnapshot | undefined {

@@ -288,10 +288,8 @@ export class LogStore {
     return { arena, files, writeBehind, producers, compression, checkpointer: this.#checkpointer }
   }
 
-  /** The latest timestamp in a segment, 0 when it holds nothing. */
-  async latestTimestampOf(segment: Segment): Promise<number> {
-    await this.#indexes.cover(segment)
-    return segment.timeIndex.maxTimestamp
+  latestTimestampOf(segment: Segment): Promise<number> {
+    return this.#indexes.latestTimestampOf(segment)
   }
 
   /** Keeps room for deletes and checkpoints on a full disk. Off the path to being ready. */

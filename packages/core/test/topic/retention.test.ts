@@ -118,6 +118,26 @@ describe('retention', () => {
     expect(partition(node).earliest).toBe(12)
   })
 
+  it('does not take for old what it cannot read', async () => {
+    const world = newWorld()
+    let node = await open(world)
+    const handle = await node.create('t', { ...small, retentionMs: 3_600_000 })
+    await fill(node, handle, 8)
+    await node.close()
+    const [segment = ''] = segmentFiles(world).filter((path) => path.includes('/logs/1/'))
+    // Each length: nothing of the segment is a batch any more, and the index is to be made anew.
+    const batchBytes = batchOf([VALUE], 0).length
+    for (let index = 0; index < 4; index++)
+      world.disk.flipBit(segment, 8 * (index * batchBytes + 8))
+    world.disk.flipBit(segment.replace(/log$/, 'index'), 8)
+    node = await open(world)
+    await world.scheduler.runFor(10 * CHECK_MS)
+    expect(partition(node)).toMatchObject({ earliest: 0, next: 8 })
+    expect((await node.readAll(await node.open('t'))).damaged).toEqual([{ from: 0, to: 4 }])
+    await world.scheduler.runFor(3_700_000)
+    expect(partition(node)).toMatchObject({ earliest: 8, next: 8 })
+  })
+
   it('works on a memory topic', async () => {
     const node = await open(newWorld())
     const handle = await node.create('t', { ...small, durability: 'memory', retentionBytes: 8_000 })
