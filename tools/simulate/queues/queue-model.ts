@@ -235,7 +235,8 @@ export class QueueModel {
   #checkState(place: Place, meeting: Meeting, what: string): void {
     const { state } = place
     if (state === 'gone') this.#violate('I8', `${what} was settled for good, and is back`)
-    if (state === 'settled' && !this.isReplaying) this.#violate('I8', `${what} was settled, and is back`)
+    if (state === 'settled' && !this.isReplaying)
+      this.#violate('I8', `${what} was settled, and is back`)
     if (state === 'held' || state === 'locked') this.#violate('I9', `${what} is with a consumer`)
     if (state === 'leaving' && meeting === 'delivery')
       this.#violate('I8', `${what} was rejected, and is back`)
