@@ -9,6 +9,9 @@ export const LONE_MESSAGE_BYTES_MIN = 32_768
 export const MESSAGE_BYTES_MAX = 16 * 1_048_576
 export const LEDGER_SEGMENT_BYTES = 16 * 1_048_576
 
+/** A read of a queue that the disk has failed is tried again after so long. */
+export const READ_RETRY_MS = 1_000
+
 /**
  * What a queue keeps of what was just published while somebody waits for it: more than a group of the
  * journal holds, or under load it would never catch up and read everything again.

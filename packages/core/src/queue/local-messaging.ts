@@ -407,7 +407,7 @@ export class LocalMessaging implements Messaging {
       spill: { environment, store, logs: this.#spills },
       segmentBytes: this.#parts.storage.queueSegmentBytes,
       sizes: this.#parts.storage,
-      lanes: { store, log, budget: new ReadyBudget(READY_BYTES_TOTAL_MAX), compression },
+      lanes: { store, log, timers, budget: new ReadyBudget(READY_BYTES_TOTAL_MAX), compression },
       queues,
       orphaned: (queue) => this.#drop(queue),
     })

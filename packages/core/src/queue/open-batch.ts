@@ -6,7 +6,12 @@
  * the messages that share its batch. Order within a log is the order of publication: before a message
  * goes to other logs than the one before it, what was gathered is closed.
  */
-import { batchRecordCount, RecordBatchBuilder, type BrokerError } from '@millrace/codec'
+import {
+  batchMaxTimestamp,
+  batchRecordCount,
+  RecordBatchBuilder,
+  type BrokerError,
+} from '@millrace/codec'
 import type { QueuedMessage } from '../engine/messaging.ts'
 import type { Environment } from '../environment/environment.ts'
 import type { Log } from '../log/log.ts'
@@ -205,7 +210,8 @@ export class BatchGatherer {
     const recordCount = batchRecordCount(bytes)
     const hasAll = batch.messages?.count === recordCount
     const messages = hasAll ? batch.messages?.in(bytes) : undefined
-    const maxTimestamp = this.#environment.clock.now()
+    // Of the messages themselves: the wall clock may have jumped since the steady one began.
+    const maxTimestamp = batchMaxTimestamp(bytes)
     // Ledgers first: nothing may stand between the batches of a unit.
     for (const target of targets) target.willAppend(target.log.nextOffset + recordCount)
     for (let index = 0; index < targets.length; index++) {

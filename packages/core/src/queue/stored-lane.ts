@@ -16,7 +16,7 @@
  */
 import { BrokerError, isBrokerError, RingQueue, type BatchCompression } from '@millrace/codec'
 import type { QueuedMessage } from '../engine/messaging.ts'
-import type { EngineLog } from '../environment/environment.ts'
+import type { EngineLog, Timers } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { Log } from '../log/log.ts'
 import type { LogSlice } from '../log/log-slice.ts'
@@ -30,12 +30,14 @@ import type { BatchTarget, OpenBatch } from './open-batch.ts'
 import { countUnsettled, estimateBytes } from './ready-estimate.ts'
 import type { ReadyBudget } from './ready-budget.ts'
 import type { Queue } from './queue.ts'
+import { ReadTurn } from './read-turn.ts'
 import { ReturnedHeap } from './returned-heap.ts'
 import { visitMessages } from './slice-messages.ts'
 
 export interface StoredLaneParts {
   readonly store: LogStore
   readonly log: EngineLog
+  readonly timers: Timers
   readonly budget: ReadyBudget
   readonly compression: BatchCompression | undefined
 }
@@ -53,7 +55,7 @@ export class StoredLane implements Lane, BatchTarget {
   /** The first position that is not in the ring. */
   #readFrom: number
   #ringBytes = 0
-  #isReading = false
+  readonly #turn: ReadTurn
   /** Raised when what is being read is of no use any more. */
   #generation = 0
   #isClosed = false
@@ -83,6 +85,7 @@ export class StoredLane implements Lane, BatchTarget {
     this.log = log
     this.ledger = ledger
     this.#read = read
+    this.#turn = new ReadTurn(parts.timers, () => this.home.wake())
     this.#readFrom = ledger.floor
     this.#followedTo = log.highWatermark
     this.recovered()
@@ -101,7 +104,7 @@ export class StoredLane implements Lane, BatchTarget {
   }
 
   get isBusy(): boolean {
-    return this.#isReading || this.ledger.isRaising
+    return this.#turn.isReading || this.ledger.isRaising
   }
 
   /** Before a batch that ends at `nextOffset` is appended: it will be delivered as soon as it is there. */
@@ -345,23 +348,22 @@ export class StoredLane implements Lane, BatchTarget {
 
   /** Reads from `offset` on; when that takes a while the queue is woken. */
   #refill(offset: number): void {
-    if (this.#isReading || this.#isClosed || offset >= this.log.highWatermark) return
-    this.#isReading = true
-    void this.#readOnce(offset, this.#generation).then(() => {
-      this.#isReading = false
-      this.home.wake()
-    })
+    if (this.#turn.isTaken || this.#isClosed || offset >= this.log.highWatermark) return
+    const generation = this.#generation
+    void this.#turn.take(() => this.#readOnce(offset, generation))
   }
 
-  async #readOnce(offset: number, generation: number): Promise<void> {
+  /** Answers whether the disk did its part. */
+  async #readOnce(offset: number, generation: number): Promise<boolean> {
     try {
       const slice = await this.#parts.store.reader.read(this.log, offset, READ_BYTES)
-      if (generation !== this.#generation) return slice.release()
-      if (slice.nextOffset <= offset) throw new BrokerError('ERR_INTERNAL')
-      if (offset === this.#readFrom) this.#takeAhead(offset, slice)
+      if (generation !== this.#generation) slice.release()
+      else if (slice.nextOffset <= offset) throw new BrokerError('ERR_INTERNAL')
+      else if (offset === this.#readFrom) this.#takeAhead(offset, slice)
       else this.#fill(offset, slice)
+      return true
     } catch (error) {
-      if (generation === this.#generation) this.#skipDamage(offset, error)
+      return generation !== this.#generation || this.#skipDamage(offset, error)
     }
   }
 
@@ -413,22 +415,19 @@ export class StoredLane implements Lane, BatchTarget {
     visitMessages(slice, { from, read: this.#read, compression }, visit)
   }
 
-  /** Messages in a damaged range are lost: everything else goes on. */
-  #skipDamage(offset: number, error: unknown): void {
+  /** Messages in a damaged range are lost: everything else goes on. False when it is not damage. */
+  #skipDamage(offset: number, error: unknown): boolean {
     const gap = this.log.gapAt(offset)
     const to = gap?.to ?? this.log.earliestOffset
-    if (this.#parts.store.failure !== undefined || this.log.isDeleted) return
+    if (this.#parts.store.failure !== undefined || this.log.isDeleted) return false
     if (!isBrokerError(error) || to <= offset) {
-      this.#parts.log.error('a queue cannot be read', {
-        queue: this.queueName,
-        offset,
-        error: describeError(error),
-      })
-      this.#isClosed = true
-      return
+      const fields = { queue: this.queueName, offset, error: describeError(error) }
+      this.#parts.log.error('a queue cannot be read', fields)
+      return false
     }
     this.#noteLost(this.#loseReady(offset, Math.min(to, this.log.highWatermark)))
     if (offset === this.#readFrom) this.#readFrom = to
+    return true
   }
 
   /** The topic's retention has taken what was not settled, in flight or not. */

@@ -1,6 +1,6 @@
 import type { SimulatedWorld } from '@millrace/testing'
 import { MessagingNode, message, type Peer } from '../support/messaging.ts'
-import { newWorld, openNode } from '../support/node.ts'
+import { caller, newWorld, openNode } from '../support/node.ts'
 
 const storage = {
   queueSegmentBytes: 32 * 1024,
@@ -95,6 +95,21 @@ describe('disk of a queue', () => {
       expect(again.ready()).toBe(0)
     },
   )
+
+  it('stays for a replay when the wall clock is set back meanwhile', async () => {
+    const world = newWorld()
+    const node = await open(world)
+    await node.declare('q', { retentionMs: 3_600_000 })
+    world.clock.jump(-7_200_000)
+    const peer = node.peer()
+    for (const name of names(0, 100))
+      while (peer.session.publish(message(name.padEnd(2_000, '.')), true) < 0) await node.pass(1)
+    peer.consume('q', { isAutoSettled: true })
+    await node.pass(10_000)
+    expect(peer.received).toHaveLength(100)
+    const replaying = node.messaging.replayQueue(caller, { queue: 'q', sinceMs: 0 })
+    expect((await node.run(replaying)).messageCount).toBe(100)
+  })
 
   it('stays for a replay as long as retention says', async () => {
     const world = newWorld()

@@ -113,6 +113,23 @@ describe('a stored lane', () => {
     )
   })
 
+  it('tries a read again that the disk has failed, and not at once', async () => {
+    const world = await backlog(60)
+    const node = await MessagingNode.open(world)
+    const failing = world.disk.inject({ kind: 'read', nth: 1, times: 1_000, code: 'EIO' })
+    const peer = node.peer()
+    peer.consume('q', { inFlightCountMax: 100 })
+    await node.pass(5_100)
+    expect(peer.received).toHaveLength(0)
+    // Once at the beginning, and every second; for the queue and for its index.
+    expect(failing.firedCount).toBeGreaterThanOrEqual(6)
+    expect(failing.firedCount).toBeLessThanOrEqual(12)
+    expect(await node.run(node.peer().get())).toBeUndefined()
+    failing.cancel()
+    await node.pass(1_000)
+    expect(shortTexts(peer)).toEqual(names(0, 60))
+  })
+
   it('replays what was settled, and neither doubles nor purges what is in flight', async () => {
     const world = newWorld()
     const node = await MessagingNode.open(world)
