@@ -65,6 +65,8 @@ const takeRoom = ({ random, simulation }: Life): void => {
  * it is taken back. A disk that is full for all is met by checkpoints and segments first.
  */
 const fillJournal = ({ simulation }: Life): void => {
+  // Two troubles at once are one: it ends when the first of them does.
+  simulation.fullJournal?.cancel()
   const fault = { kind: 'open', nth: 1, times: Infinity, code: 'ENOSPC' } as const
   const matches = (path: string): boolean => path.endsWith('.journal')
   simulation.fullJournal = simulation.world.disk.inject({ ...fault, matches })
