@@ -4,6 +4,7 @@
  */
 import type { Broker } from '@millrace/core'
 import { AlarmWatch } from './alarms/alarm-watch.ts'
+import { IdleCollection } from './alarms/idle-collection.ts'
 import { diskLimitOf, memoryLimitOf, readMemoryBytes } from './alarms/machine.ts'
 import { collectGarbage, ProcessMemory } from './alarms/process-memory.ts'
 import type { ConfigValues } from './config/config-table.ts'
@@ -16,6 +17,7 @@ export interface Guards {
   readonly meters: BrokerMeters
   readonly quotas: PrincipalQuotaBook
   readonly alarms: AlarmWatch
+  readonly idleCollection: IdleCollection
   readonly strangers: StrangerBook
 }
 
@@ -28,8 +30,16 @@ export const createGuards = (
   meters: new BrokerMeters(),
   quotas: createQuotas(options),
   alarms: createAlarms(options, broker, diskBytes),
+  idleCollection: new IdleCollection({
+    cpuMs: () => cpuMsOf(process.cpuUsage()),
+    heapBytes: () => process.memoryUsage().heapTotal,
+    collectGarbage,
+    timers: options.environment.timers,
+  }),
   strangers: createStrangers(options.values),
 })
+
+const cpuMsOf = ({ user, system }: NodeJS.CpuUsage): number => (user + system) / 1_000
 
 const createQuotas = ({ values, environment }: ServerOptions): PrincipalQuotaBook =>
   new PrincipalQuotaBook(

@@ -64,6 +64,13 @@ export const ALARM_LOOK_MS = 1_000
 export const THROTTLED_PING_MS = 5_000
 /** While memory is short garbage is collected once in so many looks. */
 export const LOOKS_PER_COLLECTION = 10
+/** A broker that was busy and is idle for so many looks gives memory back. Shares are of a core. */
+export const IDLE_LOOK_MS = 5_000
+export const IDLE_LOOKS = 2
+export const IDLE_CPU_SHARE = 0.02
+export const BUSY_CPU_SHARE = 0.1
+/** Of a larger heap garbage is not collected for this: the pause would be felt. */
+export const IDLE_COLLECTION_HEAP_BYTES_MAX = 256 * 1024 * 1024
 export const DISK_FREE_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024
 
 /** Topics one connection may hold open. */

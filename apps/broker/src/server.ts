@@ -200,6 +200,7 @@ class Server implements RunningServer {
     }
     this.#isServing = true
     void this.#guards.alarms.look()
+    this.#guards.idleCollection.start()
     this.#composition.certificates?.watch()
     this.#warnOfTopicsBelowPersisted()
     if (values.readyFile !== '') {
@@ -216,6 +217,7 @@ class Server implements RunningServer {
     const { values } = this.#options
     this.#isServing = false
     this.#guards.alarms.stop()
+    this.#guards.idleCollection.stop()
     if (values.readyFile !== '') removeReadyFile(values.readyFile)
     const { certificates, gateways, http } = this.#composition
     certificates?.stop()

@@ -80,7 +80,7 @@ export class PendingFetch implements Cancellable {
       this.#environment.timers.defer(() => void this.#answer())
       return
     }
-    this.#target.log.watchers.add(this.#onChange)
+    this.#target.log.watch(this.#onChange)
     this.#timer = this.#environment.timers.after(waitMsMax, () => void this.#answer())
   }
 
@@ -139,7 +139,7 @@ export class PendingFetch implements Cancellable {
   }
 
   #stopWaiting(): void {
-    this.#target.log.watchers.delete(this.#onChange)
+    this.#target.log.unwatch(this.#onChange)
     this.#timer?.cancel()
   }
 }

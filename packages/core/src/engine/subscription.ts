@@ -52,7 +52,7 @@ export class PushSubscription implements PartitionSubscription {
   }
 
   start(): void {
-    this.#target.log.watchers.add(this.#onChange)
+    this.#target.log.watch(this.#onChange)
     this.#schedule()
   }
 
@@ -63,7 +63,7 @@ export class PushSubscription implements PartitionSubscription {
 
   cancel(): void {
     this.#isOver = true
-    this.#target.log.watchers.delete(this.#onChange)
+    this.#target.log.unwatch(this.#onChange)
     this.#onOver(this)
   }
 

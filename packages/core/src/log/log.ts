@@ -82,7 +82,8 @@ export class Log {
   /** Definitions and settlements: they are written also when the disk is nearly full. */
   isUrgent: boolean
   readonly gaps: OffsetRange[] = []
-  readonly watchers = new Set<LogWatcher>()
+  /** Made by the first of them: most logs are of queues, and have none. */
+  #watchers: Set<LogWatcher> | undefined
 
   constructor(state: LogState, settings: LogSettings) {
     this.id = state.id
@@ -186,8 +187,18 @@ export class Log {
     return true
   }
 
+  /** Told whenever more is visible, the beginning has moved, or the log is gone. */
+  watch(watcher: LogWatcher): void {
+    this.#watchers ??= new Set()
+    this.#watchers.add(watcher)
+  }
+
+  unwatch(watcher: LogWatcher): void {
+    this.#watchers?.delete(watcher)
+  }
+
   notifyWatchers(): void {
-    for (const watcher of [...this.watchers]) watcher()
+    if (this.#watchers !== undefined) for (const watcher of [...this.#watchers]) watcher()
   }
 
   /** The segment that holds `offset`, or the first one after it. */

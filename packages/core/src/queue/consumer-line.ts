@@ -15,14 +15,17 @@ export class ConsumerLine {
     this.#lineOf(consumer.options.priority).push(consumer)
   }
 
-  /** Takes it out of the line: add it again when it can take more. */
-  next(mayTake: (consumer: QueueConsumer) => boolean): QueueConsumer | undefined {
+  /**
+   * Takes it out of the line: add it again when it can take more. With `only`, it is this one or
+   * nobody.
+   */
+  next(only: QueueConsumer | undefined): QueueConsumer | undefined {
     for (const { line } of this.#lines) {
       for (let left = line.length; left > 0; left--) {
         const consumer = line.shift()
         if (consumer === undefined) break
         consumer.isInLine = false
-        if (consumer.canTake && mayTake(consumer)) return consumer
+        if (consumer.canTake && (only === undefined || consumer === only)) return consumer
       }
     }
     return undefined

@@ -2,7 +2,7 @@
 import { BrokerError } from '@millrace/codec'
 import type { QueueSettings } from '../engine/messaging.ts'
 import type { Environment } from '../environment/environment.ts'
-import type { Log } from '../log/log.ts'
+import type { Log, LogSettings } from '../log/log.ts'
 import type { LogStore } from '../log/store.ts'
 import type { RouteTarget } from '../routing/route-target.ts'
 import type { TopicRegistry } from '../topic/topic-registry.ts'
@@ -28,6 +28,7 @@ const PRIORITY_STRIDE = 256
 const TOPIC_STRIDE = 1_024
 
 const segmentMs = Number.MAX_SAFE_INTEGER
+const ledgerSettings = { segmentBytes: LEDGER_SEGMENT_BYTES, segmentMs }
 
 export interface LaneMakerParts {
   readonly environment: Environment
@@ -48,9 +49,12 @@ export interface LaneMakerParts {
 export class LaneMaker {
   readonly #parts: LaneMakerParts
   readonly #writer = new LedgerWriter()
+  /** One for all of them. */
+  readonly #logSettings: LogSettings
 
   constructor(parts: LaneMakerParts) {
     this.#parts = parts
+    this.#logSettings = { segmentBytes: parts.segmentBytes, segmentMs }
   }
 
   /** What a binding to it leads to. */
@@ -85,10 +89,9 @@ export class LaneMaker {
   } {
     if (isStream) return { logIds: [], ledgerLogId: -1 }
     const { logs } = this.#parts.store
-    const create = (segmentBytes: number): number =>
-      logs.create({ segmentBytes, segmentMs }, { isVolatile: false }).id
+    const create = (): number => logs.create(this.#logSettings, { isVolatile: false }).id
     const count = topic === undefined ? (priorityMax ?? 0) + 1 : 0
-    const logIds = Array.from({ length: count }, () => create(this.#parts.segmentBytes))
+    const logIds = Array.from({ length: count }, create)
     // Made with its first use: a queue that nobody consumes from has no ledger.
     return { logIds, ledgerLogId: logs.reserveId() }
   }
@@ -135,7 +138,7 @@ export class LaneMaker {
       { ...this.#parts, writer: this.#writer },
       this.#ledgerPlace(definition, isNew),
       logs.map((log) => log.earliestOffset),
-      { onCeiling: () => queue.wake() },
+      queue,
     )
     const stride = isOfTopic ? TOPIC_STRIDE : logs.length === 1 ? 1 : PRIORITY_STRIDE
     const lanes = logs.map((log, index) => this.#lane(queue, ledgerLog, log, index, stride))
@@ -155,8 +158,8 @@ export class LaneMaker {
     )
     if (isOfTopic) {
       const watcher = (): void => lane.follow()
-      log.watchers.add(watcher)
-      queue.onEnd(() => log.watchers.delete(watcher))
+      log.watch(watcher)
+      queue.onEnd(() => log.unwatch(watcher))
     }
     return lane
   }
@@ -185,33 +188,32 @@ export class LaneMaker {
   }
 
   #logsOf({ name, logIds }: QueueDefinition): Log[] {
-    return logIds.map((id, index) => this.#log(id, this.#parts.segmentBytes, `${name}/${index}`))
+    return logIds.map((id, index) => this.#log(id, `${name}/${index}`))
   }
 
   #ledgerPlace({ name, ledgerLogId: id }: QueueDefinition, isNew: boolean): LedgerPlace {
     const { logs } = this.#parts.store
-    const settings = { segmentBytes: LEDGER_SEGMENT_BYTES, segmentMs }
-    const named = (log: Log): Log => {
-      log.settings = settings
-      log.label = `${name} (ledger)`
-      return log
-    }
     const known = logs.get(id)
     return {
-      log: known === undefined ? undefined : named(known),
-      begin: () => named(logs.begin(id, settings, isNew)),
+      log: known === undefined ? undefined : asLedger(known, name),
+      begin: () => asLedger(logs.begin(id, ledgerSettings, isNew), name),
     }
   }
 
   /** The crash story: its creation was in a damaged group of the journal, its definition was not. */
-  #log(id: number, segmentBytes: number, label: string): Log {
+  #log(id: number, label: string): Log {
     const { logs } = this.#parts.store
-    const settings = { segmentBytes, segmentMs }
-    const log = logs.get(id) ?? logs.restore(id, settings, false)
-    log.settings = settings
+    const log = logs.get(id) ?? logs.restore(id, this.#logSettings, false)
+    log.settings = this.#logSettings
     log.label = label
     return log
   }
+}
+
+const asLedger = (log: Log, queue: string): Log => {
+  log.settings = ledgerSettings
+  log.label = `${queue} (ledger)`
+  return log
 }
 
 const topicLogs = (topic: Topic | undefined): Log[] =>

@@ -15,14 +15,14 @@ import { describeError } from '../log/disk-errors.ts'
 import type { Log } from '../log/log.ts'
 import type { LogStore } from '../log/store.ts'
 import type { AppendTicket, AtomicUnit, StoredBatch } from '../log/stored-batch.ts'
-import { Ledger, nothingChanged } from './ledger.ts'
+import { Ledger, nothingChanged, type LedgerHooks } from './ledger.ts'
 import type { LedgerSchedule } from './ledger-schedule.ts'
 import { applyLedgerBatch, type LedgerWriter } from './ledger-record.ts'
 import { READ_BYTES } from './limits.ts'
 
 export interface LedgerLogHooks {
   /** Deliveries may go further. */
-  onCeiling(): void
+  wake(): void
 }
 
 export type LedgerSizes = Pick<StorageOptions, 'ledgerBytesMin' | 'deliveryCeilingStep'>
@@ -59,9 +59,9 @@ export interface LedgerPlace {
   begin(): Log
 }
 
-export class LedgerLog {
+export class LedgerLog implements LedgerHooks {
   #log: Log | undefined
-  readonly #begin: () => Log
+  readonly #place: LedgerPlace
   readonly ledgers: Ledger[]
   readonly #environment: Environment
   readonly #store: LogStore
@@ -99,7 +99,7 @@ export class LedgerLog {
     this.#writer = parts.writer
     this.#sizes = parts.sizes
     this.#log = place.log
-    this.#begin = () => place.begin()
+    this.#place = place
     if (place.log !== undefined) place.log.isUrgent = true
     this.#hooks = hooks
     this.ledgers = []
@@ -111,12 +111,19 @@ export class LedgerLog {
   }
 
   addLane(floor: number): Ledger {
-    const ledger = new Ledger(this.ledgers.length, floor, this.#sizes.deliveryCeilingStep, {
-      changed: () => this.#schedule.changed(this),
-      urgent: () => this.flush(),
-    })
+    const ledger = new Ledger(this.ledgers.length, floor, this.#sizes.deliveryCeilingStep, this)
     this.ledgers.push(ledger)
     return ledger
+  }
+
+  /** A ledger of it has something to write, soon. */
+  changed(): void {
+    this.#schedule.changed(this)
+  }
+
+  /** And one has something that a delivery waits for. */
+  urgent(): void {
+    this.flush()
   }
 
   /** Writes everything that is known, now: where a new queue begins. */
@@ -193,7 +200,7 @@ export class LedgerLog {
     if (isWhole) this.#isBehind = false
     this.#settleOne()
     if (isWhole && !this.#isClosed) this.#trim(batch.baseOffset)
-    if (hasCeiling) this.#hooks.onCeiling()
+    if (hasCeiling) this.#hooks.wake()
   }
 
   /** The disk was full: what was to be written is said again, with everything else. */
@@ -264,7 +271,7 @@ export class LedgerLog {
 
   #logToWrite(): Log {
     if (this.#log !== undefined) return this.#log
-    const log = this.#begin()
+    const log = this.#place.begin()
     log.isUrgent = true
     this.#log = log
     return log

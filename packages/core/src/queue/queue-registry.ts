@@ -199,7 +199,9 @@ export class QueueRegistry {
     const next = (this.#parts.metadata.get(IDS) as { nextQueueId: number } | undefined)?.nextQueueId
     const id = Math.max(next ?? 1, this.#unusedId)
     const logs = maker.createLogs(settings)
-    const definition: QueueDefinition = { ...base, id, ...logs }
+    // Spelled out: of two spreads the object would get a shape of its own, 400 bytes a queue.
+    const { logIds, ledgerLogId } = logs
+    const definition: QueueDefinition = { ...base, id, logIds, ledgerLogId }
     const queue = maker.makeNew(definition)
     try {
       await commit(

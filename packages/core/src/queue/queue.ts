@@ -31,19 +31,22 @@ import { QueueCounts } from './queue-counts.ts'
 import type { QueueDefinition } from './queue-definition.ts'
 import type { QueueEntry } from './queue-entry.ts'
 import type { QueueParts } from './queue-parts.ts'
+import { QueueTimers, type TimedQueue } from './queue-timers.ts'
 import { expiresAt, lifeOf } from './message-life.ts'
 import { describeQueue } from './queue-description.ts'
-import { UnusedTimer, type UnusedHooks } from './unused-timer.ts'
-import { WakeTimer } from './wake-timer.ts'
 import type { Topic } from '../topic/topic.ts'
 
-export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
+const nobody: ReadonlySet<QueueConsumer> = new Set()
+const noLogs: Topic['logs'] = []
+
+export class Queue implements Dispatchable, LaneHooks, TimedQueue {
   readonly kind = 'queue'
   /** The router's mark. */
   visitedBy = 0
   definition: QueueDefinition
   readonly counts = new QueueCounts()
-  readonly consumers = new Set<QueueConsumer>()
+  /** The shared empty set until somebody consumes. */
+  consumers: ReadonlySet<QueueConsumer> = nobody
   #dedup: DedupWindow | undefined
   ledgerLog: LedgerLog | undefined
   /** Whose it is, when it is exclusive. */
@@ -61,17 +64,13 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
   #inFlightCount = 0
   #active: QueueConsumer | undefined
   readonly #order = new LaneOrder()
-  readonly #expiry: WakeTimer
-  readonly #unused: UnusedTimer
-  readonly #mayTake = (consumer: QueueConsumer): boolean =>
-    !this.settings.isSingleActiveConsumer || consumer === this.#active
+  readonly #times: QueueTimers
 
   constructor(definition: QueueDefinition, owner: object | undefined, parts: QueueParts) {
     this.definition = definition
     this.owner = owner
     this.#parts = parts
-    this.#expiry = new WakeTimer(parts.timers, () => this.wake())
-    this.#unused = new UnusedTimer(parts.timers, parts.clock, this)
+    this.#times = new QueueTimers(parts, this)
   }
 
   get name(): string {
@@ -106,8 +105,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
   get readyCount(): number {
     let count = this.#heldCount
     for (const lane of this.lanes) count += lane.readyCount
-    if (this.stream === undefined) return count
-    for (const log of this.stream.logs)
+    for (const log of this.stream?.logs ?? noLogs)
       count += log === undefined ? 0 : log.highWatermark - log.earliestOffset
     return count
   }
@@ -133,7 +131,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
 
   /** After its lanes are there. */
   start(): void {
-    this.#unused.arm()
+    this.#times.watchUse()
     if (this.readyCount > 0) this.wake()
   }
 
@@ -173,7 +171,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
       cancelled: (each) => this.#left(each),
       released: (entry) => this.#released(entry),
     })
-    this.consumers.add(consumer)
+    this.#consumers.add(consumer)
     this.used()
     this.#choose()
     consumer.creditChanged()
@@ -214,8 +212,8 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
   /** `isCounted`: it was delivered and failed; an end of its session counts too. */
   putBack(entry: QueueEntry, isCounted: boolean): void {
     if (this.isDeleted) return entry.lane.settle(entry)
-    const { deliveryLimit } = this.settings
-    if (isCounted && deliveryLimit !== undefined && entry.deliveryCount >= deliveryLimit) {
+    const { deliveryLimit = Infinity } = this.settings
+    if (isCounted && entry.deliveryCount >= deliveryLimit) {
       entry.deliveryCount++
       return this.condemn(entry, 'delivery-limit')
     }
@@ -279,7 +277,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
   end(error: BrokerError): void {
     this.close()
     for (const consumer of [...this.consumers]) consumer.end(error)
-    this.consumers.clear()
+    this.consumers = nobody
     for (const lane of this.lanes) lane.close()
     this.ledgerLog?.close()
     this.#parts.woken(this)
@@ -288,24 +286,22 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
 
   /** Runs `end` when the queue is gone. */
   onEnd(end: () => void): void {
-    this.#ends ??= []
-    this.#ends.push(end)
+    ;(this.#ends ??= []).push(end)
   }
 
   close(): void {
     this.isDeleted = true
-    this.#expiry.cancel()
-    this.#unused.cancel()
+    this.#times.cancel()
   }
 
   /** A declaration, a get, a consumer: it is not unused. */
   used(): void {
-    this.#unused.used()
+    this.#times.used()
   }
 
   changeSettings(definition: QueueDefinition): void {
     this.definition = definition
-    this.#unused.arm()
+    this.#times.watchUse()
     if (!definition.settings.isKeyOrdered) this.unholdAll()
     this.#choose()
     // Who had to stand aside until now may be served.
@@ -315,6 +311,11 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
 
   describe(): QueueDescription {
     return describeQueue(this)
+  }
+
+  get #consumers(): Set<QueueConsumer> {
+    if (this.consumers === nobody) this.consumers = new Set()
+    return this.consumers as Set<QueueConsumer>
   }
 
   get #keyOrder(): KeyOrder {
@@ -370,7 +371,8 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
   #handOne(nowMs: number): boolean {
     const entry = this.#head()
     if (entry === undefined) return false
-    const consumer = this.#mayExpireUndelivered(entry) ? undefined : this.#line.next(this.#mayTake)
+    const only = this.settings.isSingleActiveConsumer ? this.#active : undefined
+    const consumer = this.#mayExpireUndelivered(entry) ? undefined : this.#line.next(only)
     if (consumer === undefined) {
       if (!this.#isDue(entry)) return false
       this.#discard(entry)
@@ -419,8 +421,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
 
   #head(): QueueEntry | undefined {
     const free = this.#keys?.nextFree()
-    if (free !== undefined) return free
-    if (this.#keys?.isFull === true) return undefined
+    if (free !== undefined || this.#keys?.isFull === true) return free
     return this.#order.head(this.lanes, this.settings.priorityMax !== undefined)
   }
 
@@ -463,7 +464,7 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
   }
 
   #left(consumer: QueueConsumer): void {
-    this.consumers.delete(consumer)
+    this.#consumers.delete(consumer)
     this.used()
     this.#choose()
     if (this.consumers.size > 0 || this.isDeleted) return
@@ -494,6 +495,6 @@ export class Queue implements Dispatchable, LaneHooks, UnusedHooks {
       const entry = lane.readyCount === 0 ? undefined : lane.head()
       if (entry !== undefined) atMs = Math.min(atMs, this.#expiresAt(entry))
     }
-    if (atMs < Infinity) this.#expiry.wakeAt(atMs, this.#parts.clock.now())
+    this.#times.wakeAt(atMs)
   }
 }

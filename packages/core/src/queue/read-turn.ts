@@ -4,14 +4,14 @@ import { READ_RETRY_MS } from './limits.ts'
 
 export class ReadTurn {
   readonly #timers: Timers
-  readonly #wake: () => void
+  readonly #home: { wake(): void }
   #isTaken = false
   #isWaiting = false
 
-  /** `wake`: it is over, or waits. */
-  constructor(timers: Timers, wake: () => void) {
+  /** Woken when a read is over, or waits. */
+  constructor(timers: Timers, home: { wake(): void }) {
     this.#timers = timers
-    this.#wake = wake
+    this.#home = home
   }
 
   /** Nothing may be read now. */
@@ -30,11 +30,11 @@ export class ReadTurn {
     this.#isWaiting = !(await read())
     if (this.#isWaiting) this.#timers.after(READ_RETRY_MS, () => this.#end())
     else this.#isTaken = false
-    this.#wake()
+    this.#home.wake()
   }
 
   #end(): void {
     this.#isTaken = this.#isWaiting = false
-    this.#wake()
+    this.#home.wake()
   }
 }

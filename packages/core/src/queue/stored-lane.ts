@@ -55,7 +55,8 @@ export class StoredLane implements Lane, BatchTarget {
   /** The first position that is not in the ring. */
   #readFrom: number
   #ringBytes = 0
-  readonly #turn: ReadTurn
+  /** Made by the first read: most queues never fall behind. */
+  #turn: ReadTurn | undefined
   /** Raised when what is being read is of no use any more. */
   #generation = 0
   #isClosed = false
@@ -85,7 +86,6 @@ export class StoredLane implements Lane, BatchTarget {
     this.log = log
     this.ledger = ledger
     this.#read = read
-    this.#turn = new ReadTurn(parts.timers, () => this.home.wake())
     this.#readFrom = ledger.floor
     this.#followedTo = log.highWatermark
     this.recovered()
@@ -104,7 +104,7 @@ export class StoredLane implements Lane, BatchTarget {
   }
 
   get isBusy(): boolean {
-    return this.#turn.isReading || this.ledger.isRaising
+    return this.#turn?.isReading === true || this.ledger.isRaising
   }
 
   /** Before a batch that ends at `nextOffset` is appended: it will be delivered as soon as it is there. */
@@ -348,7 +348,8 @@ export class StoredLane implements Lane, BatchTarget {
 
   /** Reads from `offset` on; when that takes a while the queue is woken. */
   #refill(offset: number): void {
-    if (this.#turn.isTaken || this.#isClosed || offset >= this.log.highWatermark) return
+    if (this.#turn?.isTaken === true || this.#isClosed || offset >= this.log.highWatermark) return
+    this.#turn ??= new ReadTurn(this.#parts.timers, this.home)
     const generation = this.#generation
     void this.#turn.take(() => this.#readOnce(offset, generation))
   }

@@ -17,7 +17,7 @@ const open = async (world: SimulatedWorld, id?: number) => {
   const log = store.logs.get(logId)
   const place = { log, begin: () => store.logs.begin(logId, settings, true) }
   let ceilings = 0
-  const hooks = { onCeiling: () => void ceilings++ }
+  const hooks = { wake: () => void ceilings++ }
   const parts = { environment, store, schedule, writer, sizes: defaultStorageOptions }
   const ledgers = new LedgerLog(parts, place, [0], hooks)
   await bench.run(ledgers.recover())
