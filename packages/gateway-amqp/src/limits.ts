@@ -43,9 +43,9 @@ export const CLOSE_WAIT_MS_MAX = 5_000
 /** Publications of a channel whose confirm is still to come. */
 export const PUBLICATIONS_IN_FLIGHT_COUNT_MAX = 16_384
 
-/** Publications and settlements of one transaction. */
+/** Publications and settlements of one transaction: what the engine commits at most. */
 export const TRANSACTION_STEPS_COUNT_MAX = 100_000
-export const TRANSACTION_BYTES_MAX = 64 * 1024 * 1024
+export const TRANSACTION_BYTES_MAX = 16 * 1024 * 1024
 
 /** Replies to a peer that does not keep up; those beyond are dropped. */
 export const DIRECT_REPLY_BYTES_MAX = 8 * 1024 * 1024

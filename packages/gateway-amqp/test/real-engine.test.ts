@@ -2,7 +2,6 @@
 import { RecordBatchBuilder, utf8Encode } from '@millrace/codec'
 import type { FieldTable } from '../src/codec/field-table.ts'
 import { findField, textField } from '../src/codec/field-table.ts'
-import { PROTOCOL_HEADER } from '../src/codec/frame.ts'
 import { BlockWriter, headersOf } from '../src/codec/property-block.ts'
 import { Property, PropertyScan } from '../src/codec/property-scan.ts'
 import type { MethodName } from '../src/codec/method-table.ts'
@@ -19,18 +18,7 @@ const ask = async (name: MethodName, fields: object = {}): Promise<Seen> => {
 }
 
 const connect = async (): Promise<void> => {
-  peer = world.connect()
-  peer.sendBytes(PROTOCOL_HEADER)
-  await takeUntil(peer, 1)
-  peer.send(0, 'connection.start-ok', {
-    mechanism: 'PLAIN',
-    response: Buffer.from('\u0000guest\u0000guest'),
-  })
-  await takeUntil(peer, 1)
-  peer.send(0, 'connection.tune-ok', { channelMax: 10, frameMax: 131_072, heartbeat: 0 })
-  peer.send(0, 'connection.open', { virtualHost: '/' })
-  await takeUntil(peer, 1)
-  await ask('channel.open')
+  peer = await world.connectOpen()
 }
 
 beforeEach(async () => {

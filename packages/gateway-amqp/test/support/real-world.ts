@@ -8,6 +8,7 @@ import {
   type Services,
 } from '@millrace/core'
 import { temporaryDirectory } from '@millrace/testing'
+import { PROTOCOL_HEADER } from '../../src/codec/frame.ts'
 import { AmqpGateway, amqpPropertyFormat } from '../../src/index.ts'
 import { AmqpPeer, type Seen } from './amqp-peer.ts'
 import { anonymousOnly } from './amqp-world.ts'
@@ -28,6 +29,8 @@ const limits: Services['limits'] = {
 export interface RealWorld {
   readonly broker: Broker
   connect(): AmqpPeer
+  /** Logged in, with channel 1. */
+  connectOpen(): Promise<AmqpPeer>
   /** Closes the engine and opens it again on the same data. */
   restart(): Promise<void>
   stop(): Promise<void>
@@ -69,11 +72,18 @@ export const openRealWorld = async (): Promise<RealWorld> => {
     environment: createNodeEnvironment({ log }),
     limits,
   })
+  const connect = (): AmqpPeer =>
+    new AmqpPeer((connection) => gateway.accept(connection, services()), oneTurn)
   return {
     get broker() {
       return broker
     },
-    connect: () => new AmqpPeer((connection) => gateway.accept(connection, services()), oneTurn),
+    connect,
+    connectOpen: async () => {
+      const peer = connect()
+      await openChannel(peer)
+      return peer
+    },
     restart: async () => {
       await broker.close()
       broker = await open(directory.path)
@@ -83,6 +93,21 @@ export const openRealWorld = async (): Promise<RealWorld> => {
       await directory.remove()
     },
   }
+}
+
+const openChannel = async (peer: AmqpPeer): Promise<void> => {
+  peer.sendBytes(PROTOCOL_HEADER)
+  await takeUntil(peer, 1)
+  peer.send(0, 'connection.start-ok', {
+    mechanism: 'PLAIN',
+    response: Buffer.from('\u0000guest\u0000guest'),
+  })
+  await takeUntil(peer, 1)
+  peer.send(0, 'connection.tune-ok', { channelMax: 10, frameMax: 131_072, heartbeat: 0 })
+  peer.send(0, 'connection.open', { virtualHost: '/' })
+  await takeUntil(peer, 1)
+  peer.send(1, 'channel.open')
+  await takeUntil(peer, 1)
 }
 
 const oneTurn = (): Promise<void> =>
