@@ -133,13 +133,17 @@ export class Authentication {
 const bearerMessage = (token: string): Uint8Array =>
   utf8Encode(`n,,\u0001auth=Bearer ${token}\u0001\u0001`)
 
-/** Authorization id, user and password; clients leave the first empty, and it is the user's if not. */
+/**
+ * Authorization id, user and password; clients leave the first empty, and it is the user's if not. Who
+ * sends a token may leave out the user too: the token says it.
+ */
 const plainOf = (response: Uint8Array): Credentials | undefined => {
   if (!isUtf8(response)) return undefined
   const parts = utf8Decode(response).split('\u0000')
   const [authorizationId = '', user = '', password = ''] = parts
   const isForItself = authorizationId === '' || authorizationId === user
-  return parts.length === 3 && user !== '' && isForItself ? { user, password } : undefined
+  const isSomebody = user !== '' || TOKEN.test(password)
+  return parts.length === 3 && isSomebody && isForItself ? { user, password } : undefined
 }
 
 /** A table without the length in front. */

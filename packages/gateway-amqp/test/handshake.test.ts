@@ -373,11 +373,9 @@ describe('with logins', () => {
     expect(asked).toEqual([{ mechanism: 'EXTERNAL', words: '' }])
   })
 
-  it('takes a token for a password', async () => {
+  it.each(['u', ''])('takes a token for a password, of user %j', async (user) => {
     openWithUsers()
-    await peer.open({
-      response: '\u0000\u0000eyJh.eyJi.c2ln'.replace('\u0000\u0000', '\u0000u\u0000'),
-    })
+    await peer.open({ response: `\u0000${user}\u0000eyJh.eyJi.c2ln` })
     await peer.openChannel()
     expect(asked[0]?.mechanism).toBe('OAUTHBEARER')
     expect(asked[0]?.words).toContain('Bearer eyJh.eyJi.c2ln')
