@@ -22,12 +22,12 @@ import { Authentication, type LoginOutcome } from './authentication.ts'
 import { type Capabilities, noCapabilities } from './capabilities.ts'
 import type { ChannelConsumer } from './channel-consumer.ts'
 import { ChannelTable } from './channel-table.ts'
-import { FrameType, PROTOCOL_HEADER } from './codec/frame.ts'
+import { FrameType } from './codec/frame.ts'
 import { FrameDecoder, type FrameSink } from './codec/frame-decoder.ts'
 import type { MethodName } from './codec/method-table.ts'
 import type { MethodFields } from './codec/methods.ts'
 import type { NameCache } from './codec/name-cache.ts'
-import { greet } from './connection-methods.ts'
+import { greet, turnAway } from './connection-methods.ts'
 import { ConsumerHolds } from './consumer-holds.ts'
 import type { DirectReplies } from './direct-reply.ts'
 import { AmqpFault, asFault, channelError, isAmqpFault, unexpectedFrame } from './errors.ts'
@@ -163,14 +163,9 @@ export class AmqpSession implements Session, FrameSink {
     this.#surroundings.onClosed(this)
   }
 
-  onProtocolHeader(isServed: boolean): void {
-    if (!isServed) {
-      this.output.raw(PROTOCOL_HEADER)
-      this.end()
-      return
-    }
-    this.state = 'start'
-    greet(this)
+  onProtocolHeader(isServed: boolean, header: Uint8Array): void {
+    if (isServed) greet(this)
+    else turnAway(this, header)
   }
 
   onFrame(type: FrameType, number: number, bytes: Uint8Array, from: number, to: number): void {

@@ -1,10 +1,12 @@
 /** The methods of channel 0: from the first greeting to the open connection, and to its end. */
-import { type BrokerError, isBrokerError, utf8Encode } from '@millrace/codec'
+import { BrokerError, isBrokerError, utf8Encode } from '@millrace/codec'
 import type { AmqpSession } from './amqp-session.ts'
 import type { LoginOutcome } from './authentication.ts'
 import { capabilitiesOf, serverProperties } from './capabilities.ts'
+import { PROTOCOL_HEADER } from './codec/frame.ts'
 import type { MethodFields } from './codec/methods.ts'
-import { AmqpFault, notAllowed } from './errors.ts'
+import { AmqpFault, asFault, notAllowed } from './errors.ts'
+import { logEnd } from './session-log.ts'
 import type { ConnectionMethod } from './session-state.ts'
 import { Suspension } from './suspension.ts'
 import { tuningOf } from './tuning.ts'
@@ -42,6 +44,7 @@ export const connectionHandlers: { readonly [Name in ConnectionMethod]: Handler<
 }
 
 export const greet = (session: AmqpSession): void => {
+  session.state = 'start'
   session.reply('connection.start', {
     versionMajor: 0,
     versionMinor: 9,
@@ -50,6 +53,21 @@ export const greet = (session: AmqpSession): void => {
     locales: utf8Encode('en_US'),
   })
 }
+
+/** All that the protocol lets us answer is what it would have been; the log can say more. */
+export const turnAway = (session: AmqpSession, header: Uint8Array): void => {
+  const problem = isTlsStart(header)
+    ? 'the peer speaks TLS here, and this connection is plain: check the port and the TLS setting'
+    : 'the peer does not begin as AMQP 0-9-1 does: check the port'
+  const fault = asFault(new BrokerError('ERR_MALFORMED_FRAME', [problem]))
+  session.countError(fault.code)
+  logEnd(session, fault)
+  session.output.raw(PROTOCOL_HEADER)
+  session.end()
+}
+
+/** A handshake record of any version. */
+const isTlsStart = ([type, major]: Uint8Array): boolean => type === 0x16 && major === 0x03
 
 /** Nothing is read while it is not known who speaks. */
 const whileLoggingIn = async <T>(session: AmqpSession, work: () => Promise<T>): Promise<T> => {

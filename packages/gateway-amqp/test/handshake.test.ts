@@ -1,6 +1,12 @@
 /** From the first byte to the open connection, and who is let in. */
 import { BrokerError } from '@millrace/codec'
-import type { AuthenticationStep, Authenticator, Principal } from '@millrace/core'
+import {
+  type AuthenticationStep,
+  type Authenticator,
+  type Meters,
+  type Principal,
+  TrafficCounters,
+} from '@millrace/core'
 import { PROTOCOL_HEADER } from '../src/codec/frame.ts'
 import type { FieldTable } from '../src/codec/field-table.ts'
 import { FRAME_BYTES_MIN, HANDSHAKE_FRAME_BYTES_MAX } from '../src/limits.ts'
@@ -83,6 +89,27 @@ it.each(['GET / HTTP/1.1\r\n', 'AMQP\u0001\u0001\u0000\u0009', 'AMQP\u0000\u0001
     expect(peer.isEnded).toBe(true)
   },
 )
+
+it.each([
+  [
+    '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001',
+    'the peer speaks TLS here, and this connection',
+  ],
+  ['GET / HTTP/1.1\r\n', 'the peer does not begin as AMQP 0-9-1 does'],
+])('has in the log and the counters who says %j', async (text, reason) => {
+  const counted: string[] = []
+  const meters: Meters = {
+    traffic: () => new TrafficCounters(),
+    countError: (code) => void counted.push(code),
+    loginFailed: () => undefined,
+  }
+  open({ services: { meters } })
+  peer.sendBytes(Buffer.from(text, 'latin1'))
+  await world.turn()
+  expect(world.events).toEqual(['amqp.session-ended'])
+  expect(world.reasons).toEqual([expect.stringContaining(reason)])
+  expect(counted).toEqual(['ERR_MALFORMED_FRAME'])
+})
 
 it('opens however the bytes are cut', async () => {
   open()

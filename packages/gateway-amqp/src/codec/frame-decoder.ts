@@ -24,8 +24,8 @@ const CHANNEL_AT = 1
 const SIZE_AT = 3
 
 export interface FrameSink {
-  /** Called once, before any frame. */
-  onProtocolHeader(isServed: boolean): void
+  /** Called once, before any frame, with the eight bytes that came in its place. */
+  onProtocolHeader(isServed: boolean, header: Uint8Array): void
   /** `bytes[from..to)` is the payload. */
   onFrame(type: FrameType, channel: number, bytes: Uint8Array, from: number, to: number): void
 }
@@ -138,7 +138,11 @@ export class FrameDecoder {
       return
     }
     this.#isPastHeader = true
-    this.#sink.onProtocolHeader(PROTOCOL_HEADER.every((byte, at) => bytes[at] === byte))
+    const header = bytes.subarray(0, end)
+    this.#sink.onProtocolHeader(
+      PROTOCOL_HEADER.every((byte, at) => header[at] === byte),
+      header,
+    )
   }
 
   #handOn(bytes: Uint8Array, at: number, end: number): void {

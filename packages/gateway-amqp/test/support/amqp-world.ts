@@ -65,6 +65,8 @@ export interface AmqpWorld {
   readonly gateway: AmqpGateway
   readonly timers: ManualTimers
   readonly events: string[]
+  /** Of each event, as the log has it. */
+  readonly reasons: string[]
   connect(): AmqpPeer
   /** Everything that is due has run. */
   turn(): Promise<void>
@@ -102,7 +104,11 @@ const TURNS = 6
 export const openAmqpWorld = (options: AmqpWorldOptions = {}): AmqpWorld => {
   const messaging = new FakeMessaging()
   const events: string[] = []
-  const note = (event: string): void => void events.push(event)
+  const reasons: string[] = []
+  const note = (event: string, fields: Record<string, unknown> = {}): void => {
+    events.push(event)
+    reasons.push(String(fields['reason']))
+  }
   const log: EngineLog = { info: () => undefined, warn: note, error: note }
   const timers = new ManualTimers()
   let random = 0
@@ -141,6 +147,7 @@ export const openAmqpWorld = (options: AmqpWorldOptions = {}): AmqpWorld => {
     gateway,
     timers,
     events,
+    reasons,
     turn,
     connect: () => new AmqpPeer((connection) => gateway.accept(connection, services), turn),
   }
