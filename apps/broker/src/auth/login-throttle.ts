@@ -15,6 +15,9 @@ import {
   USER_FAILURES_FREE_COUNT,
 } from './limits.ts'
 
+/** A token or a certificate that was refused says nothing of whose it is: only its address counts. */
+const NOBODY = ''
+
 interface Failures {
   readonly count: number
   readonly lastMs: number
@@ -85,14 +88,14 @@ export class LoginThrottle {
   /** ERR_LOGIN_DELAYED when they have to wait. */
   refusal(user: string, remoteAddress: string): BrokerError | undefined {
     const host = hostOf(remoteAddress)
-    const waits = [this.#users.waitMs(pairOf(user, host)), this.#addresses.waitMs(host)]
-    const waitMs = Math.ceil(Math.max(...waits))
+    const userWaitMs = user === NOBODY ? 0 : this.#users.waitMs(pairOf(user, host))
+    const waitMs = Math.ceil(Math.max(userWaitMs, this.#addresses.waitMs(host)))
     return waitMs > 0 ? new BrokerError('ERR_LOGIN_DELAYED', [waitMs]) : undefined
   }
 
   failed(user: string, remoteAddress: string): void {
     const host = hostOf(remoteAddress)
-    this.#users.add(pairOf(user, host))
+    if (user !== NOBODY) this.#users.add(pairOf(user, host))
     this.#addresses.add(host)
   }
 

@@ -1,4 +1,5 @@
 import { isBrokerError } from '@millrace/codec'
+import { ADDRESS_FAILURES_FREE_COUNT } from '../../src/auth/limits.ts'
 import { hostOf, LoginThrottle } from '../../src/auth/login-throttle.ts'
 import { beginPlain, type PlainOptions } from '../../src/auth/plain-exchange.ts'
 import { prepareText } from '../../src/auth/prepared-text.ts'
@@ -192,6 +193,16 @@ describe('failed logins', () => {
     throttle.failed('user20', '192.0.2.1:6000')
     expect(throttle.refusal('somebody', address)?.code).toBe('ERR_LOGIN_DELAYED')
     expect(throttle.refusal('somebody', '192.0.2.2:5000')).toBeUndefined()
+  })
+
+  it('of nobody in particular count for the address alone', () => {
+    const throttle = new LoginThrottle(new ManualClock())
+    const address = '192.0.2.1:5000'
+    for (let index = 0; index < ADDRESS_FAILURES_FREE_COUNT; index++) throttle.failed('', address)
+    expect(throttle.refusal('', address)).toBeUndefined()
+    throttle.failed('', address)
+    expect(throttle.refusal('', address)?.code).toBe('ERR_LOGIN_DELAYED')
+    expect(throttle.refusal('ann', address)?.code).toBe('ERR_LOGIN_DELAYED')
   })
 
   it('never wait longer than a minute, and are forgotten after a quarter of an hour', () => {
