@@ -1,5 +1,5 @@
 /** What the suites of amqplib, and of what is built on it, have in common. */
-import type { Channel, ConsumeMessage, GetMessage, Options } from 'amqplib'
+import type { Channel, ChannelModel, ConsumeMessage, GetMessage, Options } from 'amqplib'
 import { eventually } from '../eventually.ts'
 
 /** The fields of an error with which a broker closed a channel. */
@@ -76,4 +76,23 @@ export const closingOf = async (
   void Promise.resolve(work(channel)).catch(() => undefined)
   const { code, classId, methodId } = await closing
   return { code, classId, methodId }
+}
+
+/** Makes a queue, and reads from it what it publishes to it. */
+export const roundTrip = async (connection: ChannelModel, queue: string): Promise<string[]> => {
+  const channel = await connection.createConfirmChannel()
+  await channel.assertQueue(queue, { exclusive: true })
+  const inbox = await consume(channel, queue, { noAck: true })
+  channel.sendToQueue(queue, Buffer.from(queue))
+  await channel.waitForConfirms()
+  const texts = await inbox.has(1)
+  await channel.close()
+  return texts
+}
+
+/** The code with which it is refused to make a queue. */
+export const refusalOf = async (connection: ChannelModel, queue: string): Promise<number> => {
+  const channel = await connection.createChannel()
+  const { code } = await closingOf(channel, () => channel.assertQueue(queue))
+  return code
 }

@@ -26,8 +26,8 @@ export class HealthyAmqp {
     })
   }
 
-  static async start(url: string): Promise<HealthyAmqp> {
-    const client = new HealthyAmqp(await connect(url))
+  static async start(url: string, options: object = {}): Promise<HealthyAmqp> {
+    const client = new HealthyAmqp(await connect(url, options))
     const queue = unique('healthy')
     const consumer = await client.#connection.createChannel()
     await consumer.assertQueue(queue, { exclusive: true })
