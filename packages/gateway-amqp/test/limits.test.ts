@@ -145,8 +145,11 @@ describe('with the engine behind it', () => {
   })
 
   /** A message, in frames as large as they may be. */
-  const framesOf = (bytes: number): Buffer => {
-    const frames = [methodFrame(1, 'basic.publish', { routingKey: 'q' }), headerFrame(1, bytes)]
+  const framesOf = (bytes: number, exchange = ''): Buffer => {
+    const frames = [
+      methodFrame(1, 'basic.publish', { exchange, routingKey: 'q' }),
+      headerFrame(1, bytes),
+    ]
     const body = Buffer.alloc(FRAME_BYTES_DEFAULT - FRAME_OVERHEAD_BYTES)
     for (let left = bytes; left > 0; left -= body.length) {
       frames.push(frameOf(3, 1, body.subarray(0, left)))
@@ -182,5 +185,21 @@ describe('with the engine behind it', () => {
     expect(await ask('tx.commit')).toMatchObject({ name: 'tx.commit-ok' })
     const counted = await ask('queue.declare', { queue: 'q', passive: true })
     expect(counted?.fields).toMatchObject({ messageCount: 4 })
+  })
+
+  it('a message counts for each queue that a transaction would bring it to', async () => {
+    await ask('queue.declare', { queue: 'r' })
+    for (const queue of ['q', 'r']) await ask('queue.bind', { queue, exchange: 'amq.fanout' })
+    await ask('tx.select')
+    const message = framesOf(TRANSACTION_BYTES_MAX / 4, 'amq.fanout')
+    for (let count = 0; count < 2; count++) peer.sendBytes(message)
+    const refused = await ask('tx.commit')
+    expect(refused).toMatchObject({ name: 'channel.close', fields: { replyCode: 406 } })
+    peer.send(1, 'channel.close-ok')
+    await ask('channel.open')
+    for (const queue of ['q', 'r']) {
+      const counted = await ask('queue.declare', { queue, passive: true })
+      expect(counted?.fields).toMatchObject({ messageCount: 0 })
+    }
   })
 })
