@@ -179,6 +179,7 @@ class StoredSource implements MessageSource {
   readonly messageId: string | undefined
   readonly key: Uint8Array | undefined
   readonly deadLetters: readonly DeadLetterEntry[] | undefined
+  readonly isTransfer = true
   readonly #headers: MessageHeaders
 
   constructor(message: MessageFields, headers: MessageHeaders) {

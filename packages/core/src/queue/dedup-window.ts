@@ -1,25 +1,53 @@
 /**
- * Message ids that came within a window of time. Bounded: the oldest go when there are too many.
+ * Message ids that came into a queue within a window of time. Bounded by count and by bytes: the
+ * oldest go when there are too many.
  *
  * A repeat is confirmed with its original, not before it; and when the original is refused in the end,
  * the id may come again. Otherwise a producer that sends again what it has no answer for would be told
  * that a message is safe that is nowhere.
+ *
+ * Times are those of the records: the steady clock's, so that what `dedup-recovery.ts` reads after a
+ * restart stands beside what comes from then on.
  */
+import type { MessageSource } from '../engine/messaging.ts'
 import type { OpenBatch, StoredWaiter } from './open-batch.ts'
-import { DEDUP_IDS_MAX } from './limits.ts'
+import { DEDUP_BYTES_MAX, DEDUP_IDS_MAX } from './limits.ts'
+import type { Queue } from './queue.ts'
+
+/** Texts take one byte or two for each unit in memory: two are counted. */
+export const idBytes = (id: string): number => id.length * 2
+
+/** Whether the queue has to remember the message's id when it has the message. */
+export const remembersId = (
+  { settings }: Queue,
+  message: MessageSource,
+): message is MessageSource & { readonly messageId: string } =>
+  settings.dedupWindowMs !== undefined && message.messageId !== undefined
 
 export class DedupWindow {
-  /** In the order of their times, because each is entered once and at its end. */
+  /** In the order of their times, because each is entered at its end. */
   readonly #seenAt = new Map<string, number>()
   /** What originals that are not stored yet are in. */
   readonly #underWay = new Map<string, OpenBatch>()
+  #bytes = 0
 
-  /** Whether it came before within the window; if not it is remembered. */
+  get count(): number {
+    return this.#seenAt.size
+  }
+
+  /** Whether it came before, less than the window ago. */
   isRepeat(id: string, nowMs: number, windowMs: number): boolean {
-    this.#sweep(nowMs - windowMs)
-    if (this.#seenAt.has(id)) return true
-    this.#seenAt.set(id, nowMs)
-    return false
+    const beforeMs = nowMs - windowMs
+    this.#sweep(beforeMs)
+    return (this.#seenAt.get(id) ?? -Infinity) > beforeMs
+  }
+
+  /** The queue has it since then. */
+  enter(id: string, atMs: number): void {
+    this.#remove(id)
+    this.#seenAt.set(id, atMs)
+    this.#bytes += idBytes(id)
+    if (this.#seenAt.size > DEDUP_IDS_MAX || this.#bytes > DEDUP_BYTES_MAX) this.#giveUpOldest()
   }
 
   /** The batch that a repeat waits for with its original. */
@@ -27,26 +55,40 @@ export class DedupWindow {
     return this.#underWay.get(id)
   }
 
-  /** The message is in this batch. */
-  stores(id: string, batch: OpenBatch): void {
+  /** The message is in this batch: known from now on, and not any more when it is refused. */
+  stores(id: string, batch: OpenBatch, atMs: number): void {
+    this.enter(id, atMs)
     this.#underWay.set(id, batch)
+    const landed = (): boolean => this.#underWay.get(id) === batch && this.#underWay.delete(id)
     const waiter: StoredWaiter = {
-      stored: () => void this.#underWay.delete(id),
-      refused: () => this.forget(id),
+      stored: () => void landed(),
+      refused: () => {
+        if (landed()) this.#remove(id)
+      },
     }
     batch.waiters.push(waiter)
   }
 
-  /** It was refused in the end: it may come again. */
-  forget(id: string): void {
-    this.#underWay.delete(id)
-    this.#seenAt.delete(id)
+  /** One that nobody asked the window about is in this batch: known when it is stored. */
+  notes(id: string, batch: OpenBatch, atMs: number): void {
+    batch.waiters.push({ stored: () => this.enter(id, atMs), refused: () => undefined })
   }
 
   #sweep(beforeMs: number): void {
     for (const [id, at] of this.#seenAt) {
-      if (at > beforeMs && this.#seenAt.size < DEDUP_IDS_MAX) return
-      this.#seenAt.delete(id)
+      if (at > beforeMs) return
+      this.#remove(id)
     }
+  }
+
+  #giveUpOldest(): void {
+    for (const id of this.#seenAt.keys()) {
+      if (this.#seenAt.size <= DEDUP_IDS_MAX && this.#bytes <= DEDUP_BYTES_MAX) return
+      this.#remove(id)
+    }
+  }
+
+  #remove(id: string): void {
+    if (this.#seenAt.delete(id)) this.#bytes -= idBytes(id)
   }
 }

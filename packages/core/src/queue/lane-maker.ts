@@ -7,6 +7,7 @@ import type { LogStore } from '../log/store.ts'
 import type { RouteTarget } from '../routing/route-target.ts'
 import type { TopicRegistry } from '../topic/topic-registry.ts'
 import type { Topic } from '../topic/topic.ts'
+import { recoverWindow } from './dedup-recovery.ts'
 import type { Lane } from './lane.ts'
 import { LedgerLog, type LedgerPlace, type LedgerSizes } from './ledger-log.ts'
 import { LedgerWriter } from './ledger-record.ts'
@@ -120,6 +121,8 @@ export class LaneMaker {
     const lanes = this.#arrange(queue, false)
     await queue.ledgerLog?.recover()
     for (const lane of lanes) lane.recovered()
+    const { store, environment, queues } = this.#parts
+    await recoverWindow(queue, { store, log: environment.log, clock: queues.clock })
     return queue
   }
 

@@ -31,6 +31,7 @@ import type { RouteTarget } from '../routing/route-target.ts'
 import type { TopicRegistry } from '../topic/topic-registry.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { DispatchSchedule } from './dispatch-schedule.ts'
+import { settledKeptMs } from './kept-segments.ts'
 import { LaneMaker } from './lane-maker.ts'
 import { LedgerSchedule } from './ledger-schedule.ts'
 import { DELIVERY_CHECK_MS, DROP_RETRY_MS, READY_BYTES_TOTAL_MAX } from './limits.ts'
@@ -97,7 +98,7 @@ export class LocalMessaging implements Messaging {
     this.#memory = new MemoryBudget(parts.storage.memoryQueueBytesMax)
     const { queueSegmentBytes: segmentBytes } = parts.storage
     this.#spills = new SpillLogs({ store, metadata, log, segmentBytes })
-    this.#clock = new SteadyClock(environment.clock)
+    const clock = (this.#clock = new SteadyClock(environment.clock))
     this.#ledgers = new LedgerSchedule(environment)
     this.#schedule = new DispatchSchedule(timers)
     this.#gatherer = new BatchGatherer(environment, store, this.#ledgers)
@@ -107,7 +108,7 @@ export class LocalMessaging implements Messaging {
     topics.forget = (topic) =>
       this.exchanges.forgetTarget(topic.definition.namespace, this.#targets.of(topic))
     this.#trimmer = new QueueTrimmer(environment, store, this.#clock, parts.storage)
-    this.#reclaimer = new QueueReclaimer({ store, log, queues: () => this.queues.all() })
+    this.#reclaimer = new QueueReclaimer({ store, log, clock, queues: () => this.queues.all() })
     this.#maker = this.#createMaker()
     this.queues = new QueueRegistry({
       environment,
@@ -474,14 +475,14 @@ export class LocalMessaging implements Messaging {
       const nowMs = this.#clock.monotonic()
       for (const session of [...this.#sessions]) session.checkTimeouts(nowMs)
       for (const queue of this.queues.all())
-        if (queue.settings.retentionMs !== undefined) this.#trimmer.check(queue)
+        if (settledKeptMs(queue.settings) !== undefined) this.#trimmer.check(queue)
       this.#armChecks()
     })
   }
 
   #needsChecks(): boolean {
     for (const { settings } of this.queues.all())
-      if (settings.deliveryTimeoutMs !== undefined || settings.retentionMs !== undefined)
+      if (settings.deliveryTimeoutMs !== undefined || settledKeptMs(settings) !== undefined)
         return true
     return false
   }

@@ -208,6 +208,10 @@ class EnvelopeReader {
     return this.#text(this.#view.getUint8(this.#at++))
   }
 
+  skipShort(): void {
+    this.#at += 1 + this.#view.getUint8(this.#at)
+  }
+
   messageId(): string {
     const length = this.#view.getUint16(this.#at)
     this.#at += 2
@@ -238,10 +242,25 @@ class EnvelopeReader {
   }
 }
 
+const envelopeAt = (cursor: RecordCursor): Uint8Array | undefined => {
+  const envelope = cursor.headers().find(({ key }) => key === ENVELOPE_HEADER)?.value
+  return envelope === null || envelope?.[0] !== VERSION ? undefined : envelope
+}
+
+/** Nothing but its id; `undefined` when it has none, or is no message. */
+export const readMessageId = (cursor: RecordCursor): string | undefined => {
+  const envelope = envelopeAt(cursor)
+  if (envelope === undefined || (envelope[1]! & HAS_MESSAGE_ID) === 0) return undefined
+  const reader = new EnvelopeReader(envelope)
+  reader.skipShort()
+  reader.skipShort()
+  return reader.messageId()
+}
+
 /** The message at the cursor, as views of its batch. Throws ERR_INVALID_BATCH when it is none. */
 export const readMessage = (cursor: RecordCursor): QueuedMessage => {
-  const envelope = cursor.headers().find(({ key }) => key === ENVELOPE_HEADER)?.value
-  if (envelope === undefined || envelope === null || envelope[0] !== VERSION)
+  const envelope = envelopeAt(cursor)
+  if (envelope === undefined)
     throw new BrokerError('ERR_INVALID_BATCH', ['a record of a queue has no envelope'])
   const reader = new EnvelopeReader(envelope)
   const { flags } = reader

@@ -9,6 +9,7 @@ import { BrokerError } from '@millrace/codec'
 import type { MessageSource, QueuedMessage } from '../engine/messaging.ts'
 import type { Exchange } from '../routing/exchange.ts'
 import type { RoutedMessage, RouteTarget } from '../routing/route-target.ts'
+import { remembersId } from './dedup-window.ts'
 import { MESSAGE_BYTES_MAX } from './limits.ts'
 import { MemoryLane } from './memory-lane.ts'
 import { checkFields, type MessageFields } from './message-record.ts'
@@ -73,7 +74,11 @@ export const ownBytesOf = (message: QueuedMessage): QueuedMessage => {
 }
 
 /** A message that is published: a protocol's, or one that goes from queue to queue. */
-export type Publishable = MessageSource & Partial<Pick<QueuedMessage, 'deadLetters'>>
+export type Publishable = MessageSource &
+  Partial<Pick<QueuedMessage, 'deadLetters'>> & {
+    /** It was in a queue already and may come back to it: it is no repeat. */
+    readonly isTransfer?: true
+  }
 
 export class Publisher {
   readonly #routes: Routes
@@ -153,20 +158,23 @@ export class Publisher {
     reached: Reached | undefined,
   ): void {
     if (queue.isDeleted) return
+    // First: an original is safe, whether there is room for another or not.
+    if (this.#isRepeat(queue, message, timestampMs, reached)) return
     if (wouldRefuse(queue, message.payload.length)) {
       reached?.refused(queue)
       if (queue.settings.overflow === 'reject-dead-letter') (this.#rejecting ??= []).push(queue)
       return
     }
-    if (this.#isRepeat(queue, message, reached)) return
     queue.counts.published++
     if (message.ttlMs >= 0) noteExpiry(queue, message.priority)
     const lane = queue.laneFor(message.priority)
     if (lane instanceof StoredLane) {
       this.#lanes[this.#laneCount++] = lane
       this.#isWanted ||= lane.isWantingNext
+      if (remembersId(queue, message)) (this.#deduplicating ??= []).push(queue)
     } else if (lane instanceof MemoryLane) {
       lane.push((this.#kept ??= keepMessage(message, timestampMs)))
+      if (remembersId(queue, message)) queue.dedup.enter(message.messageId, timestampMs)
       queue.wake()
     }
   }
@@ -176,20 +184,25 @@ export class Publisher {
     if (reached !== undefined) reached.batch(batch)
     const { messageId } = message
     if (this.#deduplicating === undefined || messageId === undefined) return
-    for (const queue of this.#deduplicating) queue.dedup.stores(messageId, batch)
+    for (const { dedup } of this.#deduplicating)
+      if (message.isTransfer === true) dedup.notes(messageId, batch, timestampMs)
+      else dedup.stores(messageId, batch, timestampMs)
   }
 
-  #isRepeat(queue: Queue, message: Publishable, reached: Reached | undefined): boolean {
+  #isRepeat(
+    queue: Queue,
+    message: Publishable,
+    timestampMs: number,
+    reached: Reached | undefined,
+  ): boolean {
     const { messageId } = message
     const { dedupWindowMs } = queue.settings
     if (messageId === undefined || dedupWindowMs === undefined) return false
-    if (queue.dedup.isRepeat(messageId, this.#clock.monotonic(), dedupWindowMs)) {
-      const original = queue.dedup.batchOf(messageId)
-      if (original !== undefined) reached?.batch(original)
-      return true
-    }
-    if (queue.isDurable) (this.#deduplicating ??= []).push(queue)
-    return false
+    if (message.isTransfer === true) return false
+    if (!queue.dedup.isRepeat(messageId, timestampMs, dedupWindowMs)) return false
+    const original = queue.dedup.batchOf(messageId)
+    if (original !== undefined) reached?.batch(original)
+    return true
   }
 
   #toTopic(

@@ -10,12 +10,15 @@ import { isGone, type Compactor, type ReclaimRules } from '../compaction/compact
 import type { EngineLog } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { LogStore } from '../log/store.ts'
+import { keptFrom } from './kept-segments.ts'
 import type { Queue } from './queue.ts'
+import type { SteadyClock } from './steady-clock.ts'
 import { StoredLane } from './stored-lane.ts'
 
 export interface ReclaimerParts {
   readonly store: LogStore
   readonly log: EngineLog
+  readonly clock: SteadyClock
   queues(): Iterable<Queue>
 }
 
@@ -57,7 +60,7 @@ export class QueueReclaimer {
     if (this.#isOver || home.isDeleted || log.segments.length < 2) return false
     if (ledger.settled.countAbove === 0) return false
     try {
-      const outcome = await compactor.reclaim(log, this.#rulesOf(lane))
+      const outcome = await compactor.reclaim(log, await this.#rulesOf(lane))
       if (outcome === 'damaged') this.#warn(lane, 'a damaged segment stays as it is')
       return outcome === 'waiting'
     } catch (error) {
@@ -68,11 +71,19 @@ export class QueueReclaimer {
     }
   }
 
-  #rulesOf({ ledger, home }: StoredLane): ReclaimRules {
+  async #rulesOf({ log, ledger, home }: StoredLane): Promise<ReclaimRules> {
     const { settled } = ledger
+    const { dedupWindowMs } = home.settings
+    const { store, clock } = this.#parts
+    // Ids that a restart has to know stay, settled or not.
+    const end =
+      dedupWindowMs === undefined
+        ? Infinity
+        : await keptFrom(store, log, clock.now() - dedupWindowMs, log.nextOffset)
     return {
-      countKept: (from, to) => to - from - settled.countBetween(from, to),
-      isKept: (offset) => !settled.has(offset),
+      countKept: (from, to) =>
+        to - from - settled.countBetween(from, Math.max(from, Math.min(to, end))),
+      isKept: (offset) => offset >= end || !settled.has(offset),
       final: () => Promise.race([home.ledgerLog?.flushed() ?? Promise.resolve(), this.#closed]),
     }
   }

@@ -1,12 +1,13 @@
 /**
  * Gives the disk back: segments at the front of a queue's log whose messages are all settled, as soon
- * as retention for replays lets them go.
+ * as retention for replays and the window of message ids let them go.
  */
 import type { StorageOptions } from '../engine/operations.ts'
 import type { Environment } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { Log } from '../log/log.ts'
 import type { LogStore } from '../log/store.ts'
+import { keptFrom, settledKeptMs } from './kept-segments.ts'
 import type { Queue } from './queue.ts'
 import type { SteadyClock } from './steady-clock.ts'
 import { StoredLane } from './stored-lane.ts'
@@ -52,7 +53,7 @@ export class QueueTrimmer {
     if (this.#busy.has(log) || this.#store.failure !== undefined) return
     this.#busy.add(log)
     try {
-      const offset = await this.#releasable(log, ledger.floor, queue.settings.retentionMs)
+      const offset = await this.#releasable(log, ledger.floor, settledKeptMs(queue.settings))
       const isTrimming = offset > log.earliestOffset
       if (isTrimming) await this.#store.trimmer.trim(log, offset)
       this.#busy.delete(log)
@@ -66,13 +67,8 @@ export class QueueTrimmer {
     }
   }
 
-  async #releasable(log: Log, floor: number, retentionMs: number | undefined): Promise<number> {
-    if (retentionMs === undefined) return floor
-    const beforeMs = this.#clock.now() - retentionMs
-    for (const segment of [...log.segments]) {
-      if (segment.baseOffset >= floor) return floor
-      if ((await this.#store.latestTimestampOf(segment)) >= beforeMs) return segment.baseOffset
-    }
-    return floor
+  async #releasable(log: Log, floor: number, keptMs: number | undefined): Promise<number> {
+    if (keptMs === undefined) return floor
+    return keptFrom(this.#store, log, this.#clock.now() - keptMs, floor)
   }
 }

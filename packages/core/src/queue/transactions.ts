@@ -18,6 +18,7 @@ import {
   TRANSACTION_BYTES_MAX,
   TRANSACTION_OPERATIONS_MAX,
 } from './limits.ts'
+import { remembersId } from './dedup-window.ts'
 import { MemoryLane } from './memory-lane.ts'
 import type { BatchGatherer, BatchTarget, OpenBatch } from './open-batch.ts'
 import { keepMessage, noteExpiry, type PreparedMessage } from './publisher.ts'
@@ -152,13 +153,14 @@ export class Transactions {
     return ledgers
   }
 
-  /** What is not stored shows when all else is. */
+  /** What is not stored shows when all else is, and ids are known from now on. */
   #toMemory(messages: readonly PreparedMessage[]): void {
     const timestampMs = this.#parts.clock.now()
     for (const { message, targets } of messages)
       for (const target of targets) {
         if (!(target instanceof Queue) || target.isDeleted) continue
         target.counts.published++
+        if (remembersId(target, message)) target.dedup.enter(message.messageId, timestampMs)
         const lane = target.laneFor(message.priority)
         if (!(lane instanceof MemoryLane)) continue
         lane.push(keepMessage(message, timestampMs))

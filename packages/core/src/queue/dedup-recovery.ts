@@ -1,0 +1,141 @@
+/**
+ * Fills the window of message ids of a queue that is opened again.
+ *
+ * The crash story: a publisher has sent a message and not heard of it when the broker dies. The message
+ * is in the queue's log; a consumer may have settled it already. The publisher sends it again to the
+ * next process, which must know it.
+ *
+ * Nothing is written for this. The ids stand in the records of the queue's own logs, with the time at
+ * which each came in, and a record is there exactly when its message is. So what is settled stays in
+ * the log until the window has passed (`kept-segments.ts`), and a start reads each log of a queue with
+ * a window from the first record on that is younger than it, settled or not. It does so before the
+ * queue is opened: no publication can come before its window is read, and none has to wait for it.
+ *
+ * What is read is bounded by the window, and by as many records of a log as a window has ids.
+ *
+ * What it does not know: ids in damaged ranges; and how long the broker was away, other than by the
+ * wall clock. Times ahead of it count as the start's, so a clock that was set back has ids known for
+ * one window more. A clock that was set forward has them known for so much less: no grace as for what
+ * expires, because an id that is known too long loses a message, and one known too short doubles it.
+ */
+import { batchTotalBytes, isBrokerError, RecordCursor } from '@millrace/codec'
+import type { EngineLog } from '../environment/environment.ts'
+import { describeError } from '../log/disk-errors.ts'
+import type { Log } from '../log/log.ts'
+import type { LogSlice } from '../log/log-slice.ts'
+import type { LogStore } from '../log/store.ts'
+import { idBytes, type DedupWindow } from './dedup-window.ts'
+import { DEDUP_BYTES_MAX, DEDUP_IDS_MAX, READ_BYTES } from './limits.ts'
+import { readMessageId } from './message-record.ts'
+import type { Queue } from './queue.ts'
+import type { SteadyClock } from './steady-clock.ts'
+import { StoredLane } from './stored-lane.ts'
+
+export interface DedupRecoveryParts {
+  readonly store: LogStore
+  readonly log: EngineLog
+  readonly clock: SteadyClock
+}
+
+interface SeenId {
+  readonly id: string
+  readonly atMs: number
+}
+
+/** The youngest ids of several logs, each in its own order. Holds twice of what a window may. */
+class FoundIds {
+  #ids: SeenId[] = []
+  #bytes = 0
+
+  add(id: string, atMs: number): void {
+    this.#ids.push({ id, atMs })
+    this.#bytes += idBytes(id)
+    if (this.#ids.length > 2 * DEDUP_IDS_MAX || this.#bytes > 2 * DEDUP_BYTES_MAX) this.#thin()
+  }
+
+  fill(window: DedupWindow): void {
+    this.#sort()
+    for (const { id, atMs } of this.#ids) window.enter(id, atMs)
+  }
+
+  #sort(): void {
+    this.#ids.sort((left, right) => left.atMs - right.atMs)
+  }
+
+  #thin(): void {
+    this.#sort()
+    let bytes = 0
+    let from = this.#ids.length
+    while (from > 0 && this.#ids.length - from < DEDUP_IDS_MAX && bytes < DEDUP_BYTES_MAX)
+      bytes += idBytes(this.#ids[--from]!.id)
+    this.#ids = this.#ids.slice(from)
+    this.#bytes = bytes
+  }
+}
+
+/** Before the queue is opened, after its lanes are there. */
+export const recoverWindow = async (queue: Queue, parts: DedupRecoveryParts): Promise<void> => {
+  const { dedupWindowMs } = queue.settings
+  if (dedupWindowMs === undefined) return
+  const afterMs = parts.clock.now() - dedupWindowMs
+  const found = new FoundIds()
+  for (const lane of queue.lanes)
+    if (lane instanceof StoredLane) await findIds(lane.log, afterMs, found, parts)
+  found.fill(queue.dedup)
+}
+
+/** A disk that cannot be read must not keep the broker from its start: the rest is not known then. */
+const findIds = async (
+  log: Log,
+  afterMs: number,
+  found: FoundIds,
+  parts: DedupRecoveryParts,
+): Promise<void> => {
+  try {
+    const first = await parts.store.times.find(log, afterMs + 1)
+    let offset = Math.max(first?.offset ?? log.highWatermark, log.highWatermark - DEDUP_IDS_MAX)
+    while (offset < log.highWatermark) offset = await readFrom(log, offset, afterMs, found, parts)
+  } catch (error) {
+    const fields = { log: log.label, error: describeError(error) }
+    parts.log.error('message ids cannot be read: repeats of them are stored again', fields)
+  }
+}
+
+/** Answers where to go on. */
+const readFrom = async (
+  log: Log,
+  offset: number,
+  afterMs: number,
+  found: FoundIds,
+  { store, log: report, clock }: DedupRecoveryParts,
+): Promise<number> => {
+  try {
+    const slice = await store.reader.read(log, offset, READ_BYTES)
+    try {
+      visitIds(slice, (id, timestampMs) => {
+        if (timestampMs > afterMs) found.add(id, Math.min(timestampMs, clock.startedAtMs))
+      })
+      return Math.max(slice.nextOffset, offset + 1)
+    } finally {
+      slice.release()
+    }
+  } catch (error) {
+    const gap = log.gapAt(offset)
+    if (!isBrokerError(error) || gap === undefined) throw error
+    const fields = { log: log.label, ...gap }
+    report.error('message ids are damaged: repeats of them are stored again', fields)
+    return gap.to
+  }
+}
+
+/** Uncompressed: the broker has built these batches. */
+const visitIds = (slice: LogSlice, visit: (id: string, timestampMs: number) => void): void => {
+  for (const part of slice.parts)
+    for (let at = 0; at < part.length; at += batchTotalBytes(part, at)) {
+      const cursor = new RecordCursor(part, at)
+      while (cursor.next()) {
+        const id = readMessageId(cursor)
+        if (id !== undefined) visit(id, cursor.timestamp)
+      }
+    }
+}
