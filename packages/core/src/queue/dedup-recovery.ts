@@ -42,15 +42,28 @@ interface SeenId {
   readonly atMs: number
 }
 
+/** What a window may hold. */
+const windowLimits = { countMax: DEDUP_IDS_MAX, bytesMax: DEDUP_BYTES_MAX }
+
 /** The youngest ids of several logs, each in its own order. Holds twice of what a window may. */
-class FoundIds {
+export class FoundIds {
+  readonly #limits: typeof windowLimits
   #ids: SeenId[] = []
   #bytes = 0
+
+  constructor(limits = windowLimits) {
+    this.#limits = limits
+  }
+
+  get count(): number {
+    return this.#ids.length
+  }
 
   add(id: string, atMs: number): void {
     this.#ids.push({ id, atMs })
     this.#bytes += idBytes(id)
-    if (this.#ids.length > 2 * DEDUP_IDS_MAX || this.#bytes > 2 * DEDUP_BYTES_MAX) this.#thin()
+    const { countMax, bytesMax } = this.#limits
+    if (this.#ids.length > 2 * countMax || this.#bytes > 2 * bytesMax) this.#thin()
   }
 
   fill(window: DedupWindow): void {
@@ -66,7 +79,8 @@ class FoundIds {
     this.#sort()
     let bytes = 0
     let from = this.#ids.length
-    while (from > 0 && this.#ids.length - from < DEDUP_IDS_MAX && bytes < DEDUP_BYTES_MAX)
+    const { countMax, bytesMax } = this.#limits
+    while (from > 0 && this.#ids.length - from < countMax && bytes < bytesMax)
       bytes += idBytes(this.#ids[--from]!.id)
     this.#ids = this.#ids.slice(from)
     this.#bytes = bytes

@@ -1,4 +1,6 @@
 import type { MessageSource } from '../../src/engine/messaging.ts'
+import { FoundIds } from '../../src/queue/dedup-recovery.ts'
+import { DedupWindow } from '../../src/queue/dedup-window.ts'
 import { LogReader } from '../../src/log/log-reader.ts'
 import { MessagingNode, message, type Peer, type World } from '../support/messaging.ts'
 import { caller, newWorld, openNode, segmentFiles } from '../support/node.ts'
@@ -267,5 +269,75 @@ describe('a wall clock that was set while the broker was away', () => {
     const again = await open(world)
     await publish(again, withId('a'))
     expect(again.ready()).toBe(2)
+  })
+})
+
+describe('message ids that cannot be read', () => {
+  it('in a damaged range are forgotten with their messages, and no others are', async () => {
+    const { world, node } = await start()
+    await publish(node, ...ids(100).map(padded))
+    await node.node.close()
+    const path = segmentFiles(world)
+      .filter((file) => world.disk.contentOf(file).length > 10_000)
+      .at(2)!
+    world.disk.flipBit(path, 1_000 * 8)
+    const again = await open(world)
+    expect(await publish(again, ...ids(100).map(padded))).toBe(true)
+    const { texts } = await settleAll(again)
+    const seen = texts.map((text) => text.replace(/\.+$/, ''))
+    expect([...seen].sort()).toEqual(ids(100).sort())
+    expect(seen).not.toEqual(ids(100))
+  })
+
+  it('keep nothing from its start, and nobody from publishing', async () => {
+    const { world, node } = await start()
+    await publish(node, withId('a'))
+    world.kill()
+    const { read } = LogReader.prototype
+    const reading = jest.spyOn(LogReader.prototype, 'read')
+    reading.mockImplementation(function (this: LogReader, log, ...rest) {
+      if (log.label !== 'q/0') return read.call(this, log, ...rest)
+      return Promise.reject(Object.assign(new Error('broken'), { code: 'EIO' }))
+    })
+    const again = await open(world)
+    expect(reading.mock.calls.some(([log]) => log.label === 'q/0')).toBe(true)
+    reading.mockRestore()
+    expect(await publish(again, withId('a'))).toBe(true)
+    expect(again.ready()).toBe(2)
+  })
+})
+
+describe('ids of several logs', () => {
+  const filled = (found: FoundIds): DedupWindow => {
+    const window = new DedupWindow()
+    found.fill(window)
+    return window
+  }
+
+  it('are entered by their times, the youngest of an id last', () => {
+    const found = new FoundIds()
+    for (const atMs of [10, 40]) found.add(`first ${atMs}`, atMs)
+    for (const atMs of [20, 30, 50]) found.add('same', atMs)
+    const window = filled(found)
+    expect(window.isRepeat('same', 149, 100)).toBe(true)
+    expect(window.count).toBe(1)
+  })
+
+  it('are held as far as the limits say, the youngest of them', () => {
+    const found = new FoundIds({ countMax: 3, bytesMax: 1_000 })
+    for (const atMs of [5, 6, 7]) found.add(`${atMs}`, atMs)
+    for (const atMs of [1, 2, 3]) found.add(`${atMs}`, atMs)
+    expect(found.count).toBe(6)
+    found.add('4', 4)
+    expect(found.count).toBe(3)
+    const window = filled(found)
+    expect(['5', '6', '7'].every((id) => window.isRepeat(id, 7, 100))).toBe(true)
+  })
+
+  it('are held as far as their bytes say', () => {
+    const found = new FoundIds({ countMax: 100, bytesMax: 40 })
+    for (const atMs of [1, 2, 3, 4]) found.add('x'.repeat(10) + String(atMs), atMs)
+    expect(found.count).toBe(2)
+    expect(filled(found).isRepeat('x'.repeat(10) + '4', 4, 100)).toBe(true)
   })
 })
