@@ -25,6 +25,7 @@ import {
   BATCH_RECORDS_MAX,
   CONSUMERS_PER_QUEUE_MAX,
   DEAD_LETTER_ENTRIES_MAX,
+  DEDUP_BYTES_MAX,
   DEDUP_IDS_MAX,
   HELD_MESSAGES_MAX,
   LEDGER_FLUSH_MS,
@@ -88,7 +89,10 @@ it.each([
   ['queues', `| queues of a namespace | ${english(QUEUES_PER_NAMESPACE_MAX)} |`],
   ['consumers', `| consumers of a queue | ${english(CONSUMERS_PER_QUEUE_MAX)} |`],
   ['messages', `| message of a queue | ${mebibytes(MESSAGE_BYTES_MAX)}, properties included |`],
-  ['message ids', `${english(DEDUP_IDS_MAX)} in a deduplication window`],
+  [
+    'message ids',
+    `${english(DEDUP_IDS_MAX)} and ${mebibytes(DEDUP_BYTES_MAX)} in a deduplication window`,
+  ],
   ['priorities', `| priorities | ${PRIORITY_MAX} |`],
   [
     'segments of queues',

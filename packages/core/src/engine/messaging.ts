@@ -90,7 +90,7 @@ export interface QueueSettings {
   readonly deliveryTimeoutMs: number | undefined
   /** Messages with the same key are in flight one at a time, in order. */
   readonly isKeyOrdered: boolean
-  /** A message id that came again within this time is dropped, and confirmed. */
+  /** A message id that came again within this time is dropped, and confirmed. Settled messages stay so long. */
   readonly dedupWindowMs: number | undefined
   /** Settled messages are kept this long for `replay`. */
   readonly retentionMs: number | undefined
