@@ -316,9 +316,11 @@ describe('ids of several logs', () => {
 
   it('are entered by their times, the youngest of an id last', () => {
     const found = new FoundIds()
-    for (const atMs of [10, 40]) found.add(`first ${atMs}`, atMs)
-    for (const atMs of [20, 30, 50]) found.add('same', atMs)
+    for (const atMs of [40, 50]) found.add('same', atMs)
+    for (const atMs of [20, 30]) found.add('same', atMs)
+    found.add('older', 10)
     const window = filled(found)
+    expect(window.count).toBe(2)
     expect(window.isRepeat('same', 149, 100)).toBe(true)
     expect(window.count).toBe(1)
   })

@@ -80,6 +80,27 @@ describe('a message that comes back', () => {
     expect(node.ready()).toBe(1)
   })
 
+  it('and finds no room leaves what was known as it was', async () => {
+    const { world, node } = await start()
+    await node.declare('aside')
+    await publish(node, withId('a'), withId('a', { routingKey: 'aside' }))
+    const peer = node.peer()
+    // Once before: the move's own write is the next one, not its ledger's.
+    const { delivery } = (await node.run(peer.get('aside')))!
+    peer.session.settle([delivery], 'requeue')
+    await node.pass(100)
+    world.disk.inject({ kind: 'write', code: 'ENOSPC', nth: 1, times: 1 })
+    const moving = node.messaging.moveMessages(caller, {
+      queue: 'aside',
+      exchange: '',
+      routingKey: 'q',
+    })
+    expect(await node.run(moving)).toEqual({ messageCount: 0 })
+    await node.pass(2_000)
+    expect(await publish(node, withId('a'))).toEqual([undefined])
+    expect([node.ready('q'), node.ready('aside')]).toEqual([1, 1])
+  })
+
   it('by a move is none, and is known anew after a restart', async () => {
     const { world, node } = await start()
     await node.declare('aside')
