@@ -37,18 +37,16 @@ export interface DedupRecoveryParts {
   readonly clock: SteadyClock
 }
 
-interface SeenId {
-  readonly id: string
-  readonly atMs: number
-}
+/** Where ids go that are found. */
+type IdSink = Pick<DedupWindow, 'enter'>
 
 /** What a window may hold. */
 const windowLimits = { countMax: DEDUP_IDS_MAX, bytesMax: DEDUP_BYTES_MAX }
 
 /** The youngest ids of several logs, each in its own order. Holds twice of what a window may. */
-export class FoundIds {
+export class FoundIds implements IdSink {
   readonly #limits: typeof windowLimits
-  #ids: SeenId[] = []
+  #times = new Map<string, number>()
   #bytes = 0
 
   constructor(limits = windowLimits) {
@@ -56,33 +54,33 @@ export class FoundIds {
   }
 
   get count(): number {
-    return this.#ids.length
+    return this.#times.size
   }
 
-  add(id: string, atMs: number): void {
-    this.#ids.push({ id, atMs })
-    this.#bytes += idBytes(id)
+  enter(id: string, atMs: number): void {
+    const known = this.#times.get(id)
+    if (known === undefined) this.#bytes += idBytes(id)
+    this.#times.set(id, Math.max(known ?? atMs, atMs))
     const { countMax, bytesMax } = this.#limits
-    if (this.#ids.length > 2 * countMax || this.#bytes > 2 * bytesMax) this.#thin()
+    if (this.#times.size > 2 * countMax || this.#bytes > 2 * bytesMax) this.#thin()
   }
 
-  fill(window: DedupWindow): void {
-    this.#sort()
-    for (const { id, atMs } of this.#ids) window.enter(id, atMs)
+  fill(window: IdSink): void {
+    for (const [id, atMs] of this.#sorted()) window.enter(id, atMs)
   }
 
-  #sort(): void {
-    this.#ids.sort((left, right) => left.atMs - right.atMs)
+  #sorted(): [id: string, atMs: number][] {
+    return [...this.#times].sort(([, left], [, right]) => left - right)
   }
 
   #thin(): void {
-    this.#sort()
-    let bytes = 0
-    let from = this.#ids.length
+    const sorted = this.#sorted()
     const { countMax, bytesMax } = this.#limits
-    while (from > 0 && this.#ids.length - from < countMax && bytes < bytesMax)
-      bytes += idBytes(this.#ids[--from]!.id)
-    this.#ids = this.#ids.slice(from)
+    let bytes = 0
+    let from = sorted.length
+    while (from > 0 && sorted.length - from < countMax && bytes < bytesMax)
+      bytes += idBytes(sorted[--from]![0])
+    this.#times = new Map(sorted.slice(from))
     this.#bytes = bytes
   }
 }
@@ -92,17 +90,17 @@ export const recoverWindow = async (queue: Queue, parts: DedupRecoveryParts): Pr
   const { dedupWindowMs } = queue.settings
   if (dedupWindowMs === undefined) return
   const afterMs = parts.clock.now() - dedupWindowMs
-  const found = new FoundIds()
+  const found = queue.lanes.length > 1 ? new FoundIds() : undefined
   for (const lane of queue.lanes)
-    if (lane instanceof StoredLane) await findIds(lane.log, afterMs, found, parts)
-  found.fill(queue.dedup)
+    if (lane instanceof StoredLane) await findIds(lane.log, afterMs, found ?? queue.dedup, parts)
+  found?.fill(queue.dedup)
 }
 
 /** A disk that cannot be read must not keep the broker from its start: the rest is not known then. */
 const findIds = async (
   log: Log,
   afterMs: number,
-  found: FoundIds,
+  found: IdSink,
   parts: DedupRecoveryParts,
 ): Promise<void> => {
   try {
@@ -120,14 +118,14 @@ const readFrom = async (
   log: Log,
   offset: number,
   afterMs: number,
-  found: FoundIds,
+  found: IdSink,
   { store, log: report, clock }: DedupRecoveryParts,
 ): Promise<number> => {
   try {
     const slice = await store.reader.read(log, offset, READ_BYTES)
     try {
       visitIds(slice, (id, timestampMs) => {
-        if (timestampMs > afterMs) found.add(id, Math.min(timestampMs, clock.startedAtMs))
+        if (timestampMs > afterMs) found.enter(id, Math.min(timestampMs, clock.startedAtMs))
       })
       return Math.max(slice.nextOffset, offset + 1)
     } finally {

@@ -9,13 +9,17 @@
  * Times are those of the records: the steady clock's, so that what `dedup-recovery.ts` reads after a
  * restart stands beside what comes from then on.
  */
+import { utf8Length } from '@millrace/codec'
 import type { MessageSource } from '../engine/messaging.ts'
 import type { OpenBatch, StoredWaiter } from './open-batch.ts'
 import { DEDUP_BYTES_MAX, DEDUP_IDS_MAX } from './limits.ts'
 import type { Queue } from './queue.ts'
 
-/** Texts take one byte or two for each unit in memory: two are counted. */
-export const idBytes = (id: string): number => id.length * 2
+/**
+ * As UTF-8. Looking at each character also makes the text one flat piece: as it was decoded it may be
+ * a tree of them, which takes thirty times the room for as long as it is a key.
+ */
+export const idBytes = (id: string): number => utf8Length(id)
 
 /** Whether the queue has to remember the message's id when it has the message. */
 export const remembersId = (
@@ -44,9 +48,10 @@ export class DedupWindow {
 
   /** The queue has it since then. */
   enter(id: string, atMs: number): void {
+    const bytes = idBytes(id)
     this.#remove(id)
+    this.#bytes += bytes
     this.#seenAt.set(id, atMs)
-    this.#bytes += idBytes(id)
     if (this.#seenAt.size > DEDUP_IDS_MAX || this.#bytes > DEDUP_BYTES_MAX) this.#giveUpOldest()
   }
 

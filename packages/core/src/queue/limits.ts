@@ -37,7 +37,7 @@ export const DELIVERY_LIMIT_MAX = 1_000_000
 /** Looked past for a key that is free, or a consumer's sake. */
 export const HELD_MESSAGES_MAX = 1_024
 export const DEDUP_IDS_MAX = 1_000_000
-/** Of the ids of a window, two for each unit of their texts. */
+/** Of the ids of a window, as UTF-8. */
 export const DEDUP_BYTES_MAX = 128 * 1_048_576
 export const DEAD_LETTER_ENTRIES_MAX = 64
 

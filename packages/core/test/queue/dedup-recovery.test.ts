@@ -316,9 +316,9 @@ describe('ids of several logs', () => {
 
   it('are entered by their times, the youngest of an id last', () => {
     const found = new FoundIds()
-    for (const atMs of [40, 50]) found.add('same', atMs)
-    for (const atMs of [20, 30]) found.add('same', atMs)
-    found.add('older', 10)
+    for (const atMs of [40, 50]) found.enter('same', atMs)
+    for (const atMs of [20, 30]) found.enter('same', atMs)
+    found.enter('older', 10)
     const window = filled(found)
     expect(window.count).toBe(2)
     expect(window.isRepeat('same', 149, 100)).toBe(true)
@@ -327,18 +327,18 @@ describe('ids of several logs', () => {
 
   it('are held as far as the limits say, the youngest of them', () => {
     const found = new FoundIds({ countMax: 3, bytesMax: 1_000 })
-    for (const atMs of [5, 6, 7]) found.add(`${atMs}`, atMs)
-    for (const atMs of [1, 2, 3]) found.add(`${atMs}`, atMs)
+    for (const atMs of [5, 6, 7]) found.enter(`${atMs}`, atMs)
+    for (const atMs of [1, 2, 3]) found.enter(`${atMs}`, atMs)
     expect(found.count).toBe(6)
-    found.add('4', 4)
+    found.enter('4', 4)
     expect(found.count).toBe(3)
     const window = filled(found)
     expect(['5', '6', '7'].every((id) => window.isRepeat(id, 7, 100))).toBe(true)
   })
 
   it('are held as far as their bytes say', () => {
-    const found = new FoundIds({ countMax: 100, bytesMax: 40 })
-    for (const atMs of [1, 2, 3, 4]) found.add('x'.repeat(10) + String(atMs), atMs)
+    const found = new FoundIds({ countMax: 100, bytesMax: 20 })
+    for (const atMs of [1, 2, 2, 3, 4]) found.enter('x'.repeat(10) + String(atMs), atMs)
     expect(found.count).toBe(2)
     expect(filled(found).isRepeat('x'.repeat(10) + '4', 4, 100)).toBe(true)
   })

@@ -87,7 +87,7 @@ describe('a window of message ids', () => {
 
   it('gives up the oldest when they are too long together', () => {
     const window = new DedupWindow()
-    const long = 'x'.repeat(DEDUP_BYTES_MAX / 2 / 4 - 1)
+    const long = 'x'.repeat(DEDUP_BYTES_MAX / 4 - 1)
     expect(idBytes(`0${long}`) * 4).toBe(DEDUP_BYTES_MAX)
     for (let id = 0; id < 4; id++) window.enter(`${id}${long}`, 0)
     // What comes again takes the place that it had.
