@@ -59,6 +59,8 @@ const coverageNames = [
   'queue altered',
   'queue deleted',
   'queue confirm',
+  'message sent again',
+  'sent again after a crash',
   'refused message',
   'queue delivery',
   'redelivery',

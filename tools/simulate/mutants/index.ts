@@ -35,6 +35,8 @@ import { ledgerSnapshotForgetsRuns } from './ledger-snapshot-forgets-runs.ts'
 import { settlementsNotWritten } from './settlements-not-written.ts'
 import { requeueForgetsPlace } from './requeue-forgets-place.ts'
 import { queueDeletedInWord } from './queue-deleted-in-word.ts'
+import { windowNotRecovered } from './window-not-recovered.ts'
+import { windowTrimmedAway } from './window-trimmed-away.ts'
 import type { Mutant } from './mutant.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -74,4 +76,6 @@ export const mutants: readonly Mutant[] = [
   settlementsNotWritten,
   requeueForgetsPlace,
   queueDeletedInWord,
+  windowNotRecovered,
+  windowTrimmedAway,
 ]

@@ -228,7 +228,8 @@ export class QueueModel {
     place.countMax = 0
     this.#places.set(offset, place)
     stay.places.set(offset, place)
-    if (!stay.isLetter) this.#checkOrder(place, what)
+    // One that is sent again may be stored where it is not the first time's turn any more.
+    if (!stay.isLetter && !stay.sent.isSentAgain) this.#checkOrder(place, what)
     return place
   }
 

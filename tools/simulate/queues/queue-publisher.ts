@@ -7,13 +7,16 @@ import type { Route } from './definitions.ts'
 import { demandCause } from './queue-errors.ts'
 import type { MessagePlan } from './queue-world.ts'
 import { IDENTITY_BYTES, type SentMessage, sourceOf } from './sent-message.ts'
-import { KEPT_QUEUE, exchangeTypes, queueNames, routingKeys } from './topology.ts'
+import { KEPT_QUEUE, ONCE_QUEUE, exchangeTypes, queueNames, routingKeys } from './topology.ts'
 
 interface Awaited {
   readonly sent: SentMessage
   readonly route: Route
   readonly done: () => void
 }
+
+/** Of what is sent at all, so much is sent for another time where ids are known. */
+const AGAIN_SHARE = 0.25
 
 const DIRECT_QUEUES = queueNames.filter((name) => name !== 'dead' && name !== 'view')
 
@@ -33,7 +36,7 @@ export const planMessage = (life: Life, publisher: number): MessagePlan => {
     payloadBytes: IDENTITY_BYTES + random.below(valueBytesMax),
     isPersistent: random.chance(0.85),
     priority: random.below(4),
-    ttlMs: random.chance(0.08) ? random.pick([0, 10, 60]) : -1,
+    ttlMs: routingKey !== ONCE_QUEUE && random.chance(0.08) ? random.pick([0, 10, 60]) : -1,
   }
 }
 
@@ -63,6 +66,7 @@ export class QueuePublisher {
     while (!this.#life.isEnding) {
       await this.#life.idle()
       if (this.#life.isEnding || simulation.queues.isForgiven) return
+      if (random.chance(AGAIN_SHARE)) await this.#publishAgain()
       const plan = planMessage(this.#life, this.#number)
       const burst = random.chance(0.4) ? random.between(2, 10) : 1
       for (let index = 0; index < burst && !this.#life.isEnding; index++) {
@@ -77,10 +81,29 @@ export class QueuePublisher {
   }
 
   async #publish(plan: MessagePlan): Promise<void> {
-    const { simulation, random } = this.#life
-    const { queues } = simulation
+    const { queues } = this.#life.simulation
     if (!exchangeTypes.has(plan.exchange) && plan.exchange !== '') return
     const { sent, route } = queues.invoke(plan)
+    await this.#send(sent, route)
+  }
+
+  /** As one does who has heard nothing, or has lost his notes: of this process or another. */
+  async #publishAgain(): Promise<void> {
+    const { simulation, random } = this.#life
+    const { queues, coverage } = simulation
+    const known = [...queues.sent.values()].filter(
+      ({ messageId, publisher, state }) =>
+        messageId !== undefined && publisher === this.#number && state !== 'pending',
+    )
+    if (known.length === 0) return
+    const sent = random.pick(known)
+    coverage.add(sent.life === queues.lifeCount ? 'message sent again' : 'sent again after a crash')
+    await this.#send(sent, queues.invokeAgain(sent))
+  }
+
+  async #send(sent: SentMessage, route: Route): Promise<void> {
+    const { simulation, random } = this.#life
+    const { queues } = simulation
     const wantsConfirm = random.chance(0.85)
     this.#life.count()
     try {
@@ -92,10 +115,10 @@ export class QueuePublisher {
         count = this.#submit(sent, wantsConfirm)
       }
       this.#checkReached(sent, route, count)
-      if (!wantsConfirm) sent.state = 'unknown'
+      if (!wantsConfirm) sent.state = sent.state === 'confirmed' ? 'confirmed' : 'unknown'
       else this.#await(sent, route)
     } catch (error) {
-      const isChanging = queues.definitions.exchanges.get(plan.exchange)?.standing !== 'there'
+      const isChanging = queues.definitions.exchanges.get(sent.exchange)?.standing !== 'there'
       demandCause(
         this.#life,
         `publish ${sent.number}`,

@@ -10,7 +10,7 @@ import type { ModelTransaction } from './model-transaction.ts'
 import type { Place } from './place.ts'
 import type { QueueModel } from './queue-model.ts'
 import type { SentMessage } from './sent-message.ts'
-import { DEAD_QUEUE } from './topology.ts'
+import { DEAD_QUEUE, ONCE_QUEUE } from './topology.ts'
 
 /** The broker has said no, and nothing of it may be in a queue. */
 const REFUSALS: readonly string[] = [
@@ -21,7 +21,7 @@ const REFUSALS: readonly string[] = [
 
 export type MessagePlan = Omit<
   SentMessage,
-  'number' | 'sequence' | 'sentAtMs' | 'life' | 'state' | 'unit'
+  'number' | 'sequence' | 'messageId' | 'isSentAgain' | 'sentAtMs' | 'life' | 'state' | 'unit'
 >
 
 export class QueueWorld {
@@ -68,10 +68,14 @@ export class QueueWorld {
   invoke(plan: MessagePlan): { sent: SentMessage; route: Route } {
     const sequence = this.#sequences.get(plan.publisher) ?? 0
     this.#sequences.set(plan.publisher, sequence + 1)
+    const number = this.sent.size + 1
+    const isOnce = plan.exchange === '' && plan.routingKey === ONCE_QUEUE
     const sent: SentMessage = {
       ...plan,
-      number: this.sent.size + 1,
+      number,
       sequence,
+      messageId: isOnce ? String(number) : undefined,
+      isSentAgain: false,
       sentAtMs: this.#simulation.world.clock.monotonic(),
       life: this.lifeCount,
       state: 'pending',
@@ -82,6 +86,18 @@ export class QueueWorld {
     sent.unit = [...route.certain].filter((queue) => queue.isDurable && !queue.isView)
     for (const queue of [...route.certain, ...route.possible]) queue.expect(sent)
     return { sent, route }
+  }
+
+  /** The same message once more: wherever it is stored already, it must not be stored again. */
+  invokeAgain(sent: SentMessage): Route {
+    const route = this.definitions.route(sent.exchange, sent.routingKey)
+    sent.isSentAgain = true
+    for (const queue of [...route.certain, ...route.possible]) {
+      const stay = queue.expect(sent)
+      stay.isRefused = false
+      if (stay.places.size === 0) stay.isGone = false
+    }
+    return route
   }
 
   /** It was not taken at once: it goes where bindings lead by then, and lives from then on. */
@@ -107,6 +123,8 @@ export class QueueWorld {
       for (const queue of route.certain) queue.expect(sent).isSure = true
       return
     }
+    // What came before may be stored, whatever became of this time.
+    if (sent.isSentAgain) return
     const isRefused = REFUSALS.includes(error.code) && route.topicCount === 0 && !route.isUnsure
     sent.state = isRefused ? 'refused' : 'unknown'
     if (!isRefused) return

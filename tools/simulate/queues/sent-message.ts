@@ -24,6 +24,9 @@ export interface SentMessage {
   readonly isPersistent: boolean
   readonly priority: number
   readonly ttlMs: number
+  /** Of those that go to the queue that knows ids, and are sent again on purpose. */
+  readonly messageId: string | undefined
+  isSentAgain: boolean
   /** When the broker was last asked to take it, monotonic. */
   sentAtMs: number
   /** When the transaction that it is in was done: a queue in memory has it from then on. */
@@ -59,7 +62,7 @@ export const sourceOf = (sent: SentMessage): MessageSource => ({
   isPersistent: sent.isPersistent,
   priority: sent.priority,
   ttlMs: sent.ttlMs,
-  messageId: undefined,
+  messageId: sent.messageId,
   key: undefined,
   matchHeaders: () => new Map(),
   neutralHeaders: () => [{ key: 'n', value: utf8Encode(String(sent.number)) }],
@@ -80,7 +83,7 @@ export const differenceOf = (
 ): string | undefined => {
   if (!isEqual(found.payload, payloadOf(sent))) return 'its payload'
   if (!isEqual(found.properties, propertiesOf(sent))) return 'its properties'
-  if (found.messageId !== undefined) return `a ${MESSAGE_ID}`
+  if (found.messageId !== sent.messageId) return `${MESSAGE_ID} ${found.messageId}`
   if (!isAddressed) return undefined
   if (found.exchange !== sent.exchange) return `exchange '${found.exchange}'`
   if (found.routingKey !== sent.routingKey) return `routing key '${found.routingKey}'`

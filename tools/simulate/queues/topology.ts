@@ -9,6 +9,8 @@ export const LETTERS_EXCHANGE = 'letters'
 export const FEED_TOPIC = 'feed'
 export const VIEW_QUEUE = 'view'
 export const KEPT_QUEUE = 'kept'
+/** It knows message ids for longer than a world lasts, wherever its clock jumps. */
+export const ONCE_QUEUE = 'once'
 
 export const exchangeTypes: ReadonlyMap<string, ExchangeType> = new Map([
   ['jobs', 'direct'],
@@ -80,6 +82,7 @@ const plans: Readonly<Record<string, (random: SeededRandom) => Settings>> = {
   tries: (random) => ({ deliveryLimit: random.pick([0, 1, 3]), ...letters(random, 0.8) }),
   volatile: () => ({ isDurable: false }),
   [KEPT_QUEUE]: () => ({ retentionMs: 3_600_000 }),
+  [ONCE_QUEUE]: () => ({ dedupWindowMs: 1_000_000_000 }),
   [VIEW_QUEUE]: () => ({ topic: FEED_TOPIC }),
 }
 
