@@ -93,6 +93,10 @@ it.each([
     'message ids',
     `${english(DEDUP_IDS_MAX)} and ${mebibytes(DEDUP_BYTES_MAX)} in a deduplication window`,
   ],
+  [
+    'windows in memory',
+    `holds ${english(DEDUP_IDS_MAX)} ids and ${mebibytes(DEDUP_BYTES_MAX)} of them, as UTF-8`,
+  ],
   ['priorities', `| priorities | ${PRIORITY_MAX} |`],
   [
     'segments of queues',
