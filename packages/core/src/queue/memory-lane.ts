@@ -136,12 +136,15 @@ export class MemoryLane implements Lane {
     return count
   }
 
-  peek(count: number): Promise<readonly QueueEntry[]> {
+  async peek(count: number): Promise<readonly QueueEntry[]> {
     const returned = [...this.#returned.all()].sort((left, right) => left.position - right.position)
     const entries = returned.slice(0, count)
     for (let index = 0; entries.length < count && index < this.#ready.length; index++)
       entries.push(this.#ready.peekAt(index)!)
-    return Promise.resolve(entries)
+    if (this.#spill === undefined || entries.length === count) return entries
+    const first = this.#nextPosition
+    const spilled = await this.#spill.peek(count - entries.length)
+    return [...entries, ...spilled.map((each, index) => new QueueEntry(this, first + index, each))]
   }
 
   /** It stays: there is nowhere to read it again. */

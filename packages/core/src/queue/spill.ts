@@ -102,6 +102,27 @@ export class Spill {
     this.#give(messages)
   }
 
+  /** The next messages as of this moment, which stay where they are. Rejects when they cannot be read. */
+  async peek(count: number): Promise<readonly QueuedMessage[]> {
+    const log = this.#log
+    const unreadCount = this.#unreadCount
+    let offset = this.#readFrom
+    const end = offset + unreadCount
+    const waitingCount = Math.min(this.#waiting.length, Math.max(0, count - unreadCount))
+    const waiting = Array.from({ length: waitingCount }, (_, at) => this.#waiting.peekAt(at)!)
+    const messages: QueuedMessage[] = []
+    while (log !== undefined && offset < end && messages.length < count) {
+      const slice = await this.#parts.store.reader.read(log, offset, READ_BYTES)
+      const next = Math.max(slice.nextOffset, offset + 1)
+      const reading = { from: offset, read: readMessage, compression: undefined }
+      visitMessages(slice, reading, (position, message) => {
+        if (position < end && messages.length < count) messages.push(message)
+      })
+      offset = next
+    }
+    return [...messages, ...waiting]
+  }
+
   /** Forgets the first one unread. False when it is on its way into the log. */
   dropFirst(): boolean {
     const bytes = this.bytes / Math.max(1, this.count)

@@ -52,6 +52,24 @@ describe('a memory queue whose memory is spent', () => {
     })
   })
 
+  it('can be looked into from front to end, and keeps what is seen', async () => {
+    const { node, peer } = await start()
+    await publish(node, peer, names(0, 300))
+    await node.pass(500)
+    // These are neither in memory's line nor in a file yet.
+    await publish(node, peer, names(300, 320))
+    const peek = async (count: number): Promise<string[]> => {
+      const found = await node.run(node.messaging.peekQueue(caller, { queue: 'q', count }))
+      expect(found.map(({ offset }) => offset)).toEqual(found.map((_, index) => index))
+      const bytes = found.map(({ message: { payload } }) => Buffer.from(payload).toString())
+      return bytes.map((text) => text.replace(/\.+$/, ''))
+    }
+    expect(await peek(1_000)).toEqual(names(0, 320))
+    expect(await peek(250)).toEqual(names(0, 250))
+    expect(await peek(310)).toEqual(names(0, 310))
+    expect(node.ready()).toBe(320)
+  })
+
   it('gives its files back when it is drained, and spills again later', async () => {
     const { world, node, peer } = await start()
     for (let round = 0; round < 3; round++) {
