@@ -164,7 +164,7 @@ export class LocalMessaging implements Messaging {
   }
 
   openOwner(): Owner {
-    return new LocalOwner(++this.#ownerCount, (owner) => this.#dropOwned(owner))
+    return new LocalOwner(++this.#ownerCount, (queue) => this.#drop(queue))
   }
 
   openSession(options: MessagingSessionOptions, access?: MessagingAccess): LocalMessagingSession {
@@ -251,9 +251,9 @@ export class LocalMessaging implements Messaging {
     const { queue: name, settings, owner, isExclusive = false } = request
     if (settings.isStream === true) await this.#createStream(namespace, name, settings)
     const queue = await this.queues.declare({ namespace, name, settings, isExclusive, owner })
-    // The connection ended meanwhile: nobody else would ever remove it.
-    if (queue.owner instanceof LocalOwner && queue.owner.isClosed) this.#dropOwned(queue.owner)
-    this.#armChecks()
+    // When the connection has ended meanwhile nobody else would ever remove it.
+    if (queue.owner instanceof LocalOwner && !queue.owner.own(queue)) this.#drop(queue)
+    this.#armChecks([queue])
     return queue.describe()
   }
 
@@ -278,7 +278,7 @@ export class LocalMessaging implements Messaging {
     this.#checkOpen()
     const queue = this.queues.get(caller.namespace, request.queue, undefined)
     await this.queues.alter(queue, request.settings)
-    this.#armChecks()
+    this.#armChecks([queue])
     return queue.describe()
   }
 
@@ -447,10 +447,6 @@ export class LocalMessaging implements Messaging {
     await Promise.all(waiting)
   }
 
-  #dropOwned(owner: LocalOwner): void {
-    for (const queue of [...this.queues.all()]) if (queue.owner === owner) this.#drop(queue)
-  }
-
   /** Nobody waits for it, and nobody is told. One that found a consumer again meanwhile stays. */
   #drop(queue: Queue, isUnused = false): void {
     if (this.#isClosed) return
@@ -468,8 +464,8 @@ export class LocalMessaging implements Messaging {
   }
 
   /** Only where some queue asks for it: an idle broker has no timers. */
-  #armChecks(): void {
-    if (this.#checks !== undefined || this.#isClosed || !this.#needsChecks()) return
+  #armChecks(changed: Iterable<Queue> = this.queues.all()): void {
+    if (this.#checks !== undefined || this.#isClosed || !needChecks(changed)) return
     this.#checks = this.#parts.environment.timers.after(DELIVERY_CHECK_MS, () => {
       this.#checks = undefined
       const nowMs = this.#clock.monotonic()
@@ -480,16 +476,16 @@ export class LocalMessaging implements Messaging {
     })
   }
 
-  #needsChecks(): boolean {
-    for (const { settings } of this.queues.all())
-      if (settings.deliveryTimeoutMs !== undefined || settledKeptMs(settings) !== undefined)
-        return true
-    return false
-  }
-
   #checkOpen(): void {
     if (this.#isClosed) throw new BrokerError('ERR_CLOSED', ['the broker'])
   }
+}
+
+const needChecks = (queues: Iterable<Queue>): boolean => {
+  for (const { settings } of queues)
+    if (settings.deliveryTimeoutMs !== undefined || settledKeptMs(settings) !== undefined)
+      return true
+  return false
 }
 
 const checkOwned = (target: RouteTarget, owner: Owner | undefined): void => {

@@ -1,19 +1,32 @@
-/** Whoever may have exclusive queues: they go when it closes. */
+/** A connection, as owner of exclusive queues: they go with it. */
 import type { Owner } from '../engine/messaging.ts'
+import type { Queue } from './queue.ts'
 
 export class LocalOwner implements Owner {
   readonly id: number
-  readonly #close: (owner: LocalOwner) => void
+  readonly #drop: (queue: Queue) => void
+  /** Made with the first: most connections own none. */
+  #queues: Set<Queue> | undefined
   isClosed = false
 
-  constructor(id: number, close: (owner: LocalOwner) => void) {
+  constructor(id: number, drop: (queue: Queue) => void) {
     this.id = id
-    this.#close = close
+    this.#drop = drop
+  }
+
+  /** False when the connection has ended already. */
+  own(queue: Queue): boolean {
+    if (this.isClosed) return false
+    const queues = (this.#queues ??= new Set())
+    if (queues.has(queue)) return true
+    queues.add(queue)
+    queue.onEnd(() => queues.delete(queue))
+    return true
   }
 
   close(): void {
     if (this.isClosed) return
     this.isClosed = true
-    this.#close(this)
+    for (const queue of [...(this.#queues ?? [])]) this.#drop(queue)
   }
 }
