@@ -36,10 +36,14 @@ export class Arena {
     this.#slabBytes = options.slabBytes ?? SLAB_BYTES
   }
 
-  /** Room in the current slab, with one reference on it for the caller. Large room is its own. */
+  /**
+   * Room with one reference on its slab for the caller: in the current slab, or, for what would leave
+   * much of it empty, a slab to itself. Room for more than a slab is made for it.
+   */
   allocate(bytes: number): Allocation {
-    if (bytes > this.#slabBytes / 4) return { view: new Uint8Array(bytes), slab: undefined }
-    const slab = this.#slabWithRoom(bytes)
+    if (bytes > this.#slabBytes) return { view: new Uint8Array(bytes), slab: undefined }
+    const isLarge = bytes > this.#slabBytes / 2
+    const slab = isLarge ? this.#freeSlab() : this.#slabWithRoom(bytes)
     const view = slab.bytes.subarray(slab.used, slab.used + bytes)
     slab.used += bytes
     slab.references++
@@ -65,10 +69,14 @@ export class Arena {
   #slabWithRoom(bytes: number): Slab {
     const current = this.#current
     if (current !== undefined && current.used + bytes <= this.#slabBytes) return current
-    const next = this.#free.pop() ?? new Slab(new Uint8Array(this.#slabBytes))
+    const next = this.#freeSlab()
     this.#current = next
     if (current !== undefined && current.references === 0) this.#recycle(current)
     return next
+  }
+
+  #freeSlab(): Slab {
+    return this.#free.pop() ?? new Slab(new Uint8Array(this.#slabBytes))
   }
 
   #recycle(slab: Slab): void {

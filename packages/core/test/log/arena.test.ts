@@ -6,12 +6,28 @@ const POISON = 0xdb
 describe('the arena', () => {
   const small = (): Arena => new Arena({ poison: true, slabBytes: 100 })
 
-  it('packs small bytes into one slab and gives large ones their own', () => {
+  it('packs small bytes into one slab and gives large ones one to themselves', () => {
     const arena = small()
-    const [one, two] = [arena.allocate(20), arena.allocate(25)]
+    const [one, two] = [arena.allocate(20), arena.allocate(50)]
     expect(one.slab).toBe(two.slab)
     expect(two.view.byteOffset).toBe(20)
-    expect(arena.allocate(26).slab).toBeUndefined()
+    const large = arena.allocate(51)
+    expect(large.slab).not.toBe(one.slab)
+    expect(arena.allocate(30).slab).toBe(one.slab)
+    expect(arena.allocate(101)).toMatchObject({ slab: undefined })
+  })
+
+  it('uses a slab again that a large one has had, and no sooner', () => {
+    const arena = small()
+    const large = arena.copy(new Uint8Array(80).fill(7))
+    const { slab } = large
+    arena.retain(slab)
+    arena.release(slab)
+    expect(arena.allocate(80).slab).not.toBe(slab)
+    expect(large.view[79]).toBe(7)
+    arena.release(slab)
+    expect(large.view[79]).toBe(POISON)
+    expect(arena.allocate(80).slab).toBe(slab)
   })
 
   it('uses a slab again only when every view of it is given back', () => {
