@@ -80,6 +80,23 @@ const attributesOf = (options: RecordBatchOptions): number =>
   (options.isTransactional === true ? layout.TRANSACTIONAL_BIT : 0) |
   (options.isControl === true ? layout.CONTROL_BIT : 0)
 
+/** Batches up to this size share a chunk: memory of its own costs more than the copy. */
+const SHARED_BATCH_BYTES_MAX = 2_048
+const CHUNK_BYTES = 16 * 1024
+
+let chunk = new Uint8Array(0)
+let chunkUsed = 0
+
+const roomFor = (bytes: number): Uint8Array => {
+  if (bytes > SHARED_BATCH_BYTES_MAX) return new Uint8Array(bytes)
+  if (chunkUsed + bytes > chunk.length) {
+    chunk = new Uint8Array(CHUNK_BYTES)
+    chunkUsed = 0
+  }
+  chunkUsed += bytes
+  return chunk.subarray(chunkUsed - bytes, chunkUsed)
+}
+
 export class RecordBatchBuilder {
   readonly #options: RecordBatchOptions
   #bytes = new Uint8Array(CAPACITY_BYTES)
@@ -153,7 +170,8 @@ export class RecordBatchBuilder {
    */
   build(stamp: ProducerStamp | undefined = undefined): Uint8Array {
     if (this.#count === 0) throw new BrokerError('ERR_INVALID_BATCH', ['it holds no record'])
-    const batch = this.#bytes.slice(0, this.#position)
+    const batch = roomFor(this.#position)
+    batch.set(this.#bytes.subarray(0, this.#position))
     this.#writeHeader(batch)
     if (stamp !== undefined) writeProducerStamp(batch, stamp)
     const covered = batch.subarray(layout.BATCH_ATTRIBUTES_AT)
