@@ -118,7 +118,10 @@ const start = async (node: Node): Promise<Running> => {
  */
 const writeDefinitions = async (node: Node): Promise<void> => {
   const command = ['--quiet', 'eval', 'mnesia:sync_log().']
-  await promisify(execFile)(CONTROL, command, { env: environmentOf(node), timeout: READY_WITHIN_MS })
+  await promisify(execFile)(CONTROL, command, {
+    env: environmentOf(node),
+    timeout: READY_WITHIN_MS,
+  })
 }
 
 const kill = async (running: Running): Promise<void> => {
