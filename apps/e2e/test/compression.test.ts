@@ -4,9 +4,14 @@
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { crc32c } from '@millrace/codec'
 import { type Client, type CompressionName, connect } from '@millrace/client-node'
 import { type LaunchedBroker, launchBroker } from './support/broker.ts'
 import { debianPython } from './support/debian-python.ts'
+import { residentMebibytes } from './support/process-figures.ts'
+import { batchOf, fetchBody, produceBody } from './support/produce-body.ts'
+import { ANSWER, complaintOf, Op, type RawFrame, RawPeer } from './support/raw-peer.ts'
 import { createScratch, type Scratch } from './support/scratch.ts'
 import { repositoryRoot } from './support/shell.ts'
 
@@ -74,4 +79,47 @@ it('is stored as it came, so it takes less room', async () => {
   const plain = await storedBytes('packed-none')
   for (const codec of ['gzip', 'snappy', 'lz4', 'zstd'])
     expect(await storedBytes(`packed-${codec}`)).toBeLessThan(plain / 2)
+})
+
+/** A batch of one record, with a right checksum, whose compressed records are whatever they are. */
+const packedBatch = (records: Uint8Array): Buffer => {
+  const bytes = Buffer.concat([batchOf(Buffer.from('x')).subarray(0, 61), records])
+  bytes.writeInt32BE(bytes.length - 12, 8)
+  bytes.writeInt16BE(1, 21)
+  bytes.writeUInt32BE(crc32c(bytes.subarray(21)), 17)
+  return bytes
+}
+
+const zeros = (): Buffer => gzipSync(Buffer.alloc(200_000_000))
+
+/** Twenty times over: what is read of it by somebody for whom the broker has to inflate. */
+const readInflated = async (topic: string, records: Buffer): Promise<RawFrame[]> => {
+  await client.admin.createTopic(topic)
+  const peer = await RawPeer.handshaken(broker.nativePort)
+  const { handle } = await peer.succeed(Op.TOPIC_OPEN, { topic })
+  const produce = produceBody(handle as number, 0, packedBatch(records))
+  expect((await peer.request(Op.PRODUCE, produce)).op).toBe(Op.PRODUCE | ANSWER)
+  const before = residentMebibytes(broker.pid)
+  const answers: RawFrame[] = []
+  for (let count = 0; count < 20; count++) {
+    answers.push(await peer.request(Op.FETCH, fetchBody(handle as number, 0, 0n)))
+    await client.admin.listOffsets(topic, 1_600_000_000_000).catch(() => undefined)
+  }
+  // One at a time, 64 MiB of it at most, and what is left over is collected: not forty times that.
+  expect(residentMebibytes(broker.pid) - before).toBeLessThan(400)
+  peer.destroy()
+  return answers
+}
+
+it('that is a bomb of 1000 to 1 is kept as it came, and refused to whoever needs what is in it', async () => {
+  for (const answer of await readInflated('bomb', zeros()))
+    expect(complaintOf(answer)).toMatchObject({ retriable: false })
+  expect(await storedBytes('bomb')).toBeLessThan(262_144)
+})
+
+it('that is a bomb within a bomb is inflated once', async () => {
+  for (const { op, body } of await readInflated('bomb-in-bomb', gzipSync(zeros()))) {
+    expect(op).toBe(Op.FETCH | ANSWER)
+    expect(body.length).toBeLessThan(262_144)
+  }
 })
