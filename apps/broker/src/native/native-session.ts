@@ -7,13 +7,14 @@
  * up, so nothing here grows with what a peer sends.
  */
 import { BrokerError, isBrokerError } from '@millrace/codec'
-import type {
-  AuthenticationExchange,
-  Connection,
-  QuotaUse,
-  Services,
-  Session,
-  StrangerPass,
+import {
+  type AuthenticationExchange,
+  type Connection,
+  QuotaGate,
+  type QuotaUse,
+  type Services,
+  type Session,
+  type StrangerPass,
 } from '@millrace/core'
 import {
   ASSEMBLIES_COUNT_MAX,
@@ -35,7 +36,6 @@ import { Heartbeat } from './heartbeat.ts'
 import { encodeHttpHint } from './http-hint.ts'
 import type { Handshake } from './handlers/connect.ts'
 import type { OpenSession } from './open-session.ts'
-import { QuotaGate } from './quota-gate.ts'
 import { checkRequest, findHandler } from './request-table.ts'
 import { checkTransition, type SessionState } from './session-state.ts'
 import { isSilent } from './silent-request.ts'

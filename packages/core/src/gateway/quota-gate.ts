@@ -15,12 +15,12 @@ export interface QuotaGatePeer {
 
 export class QuotaGate {
   readonly #use: QuotaUse
-  readonly #timers: Timers
+  readonly #timers: Pick<Timers, 'after'>
   readonly #peer: QuotaGatePeer
   #inputTimer: TimerHandle | undefined
   #outputTimer: TimerHandle | undefined
 
-  constructor(use: QuotaUse, timers: Timers, peer: QuotaGatePeer) {
+  constructor(use: QuotaUse, timers: Pick<Timers, 'after'>, peer: QuotaGatePeer) {
     this.#use = use
     this.#timers = timers
     this.#peer = peer
@@ -40,9 +40,12 @@ export class QuotaGate {
     this.#holdInput(waitMs)
   }
 
-  sent(bytes: number): void {
+  /** Whether the next records have to wait. */
+  sent(bytes: number): boolean {
     const waitMs = this.#use.takeOut(bytes)
-    if (waitMs > 0 && this.#outputTimer === undefined) this.#holdOutput(waitMs)
+    if (waitMs === 0) return false
+    if (this.#outputTimer === undefined) this.#holdOutput(waitMs)
+    return true
   }
 
   close(): void {
