@@ -18,16 +18,16 @@
  * one window more. A clock that was set forward has them known for so much less: no grace as for what
  * expires, because an id that is known too long loses a message, and one known too short doubles it.
  */
-import { batchTotalBytes, isBrokerError, RecordCursor } from '@millrace/codec'
+import { RecordCursor } from '@millrace/codec'
 import type { EngineLog } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { Log } from '../log/log.ts'
-import type { LogSlice } from '../log/log-slice.ts'
 import type { LogStore } from '../log/store.ts'
 import { idBytes, type DedupWindow } from './dedup-window.ts'
-import { DEDUP_BYTES_MAX, DEDUP_IDS_MAX, READ_BYTES } from './limits.ts'
+import { DEDUP_BYTES_MAX, DEDUP_IDS_MAX } from './limits.ts'
 import { readMessageId } from './message-record.ts'
 import type { Queue } from './queue.ts'
+import { readOn } from './read-on.ts'
 import type { SteadyClock } from './steady-clock.ts'
 import { StoredLane } from './stored-lane.ts'
 
@@ -114,40 +114,25 @@ const findIds = async (
 }
 
 /** Answers where to go on. */
-const readFrom = async (
+const readFrom = (
   log: Log,
   offset: number,
   afterMs: number,
   found: IdSink,
   { store, log: report, clock }: DedupRecoveryParts,
-): Promise<number> => {
-  try {
-    const slice = await store.reader.read(log, offset, READ_BYTES)
-    try {
-      visitIds(slice, (id, timestampMs) => {
-        if (timestampMs > afterMs) found.enter(id, Math.min(timestampMs, clock.startedAtMs))
-      })
-      return Math.max(slice.nextOffset, offset + 1)
-    } finally {
-      slice.release()
-    }
-  } catch (error) {
-    const gap = log.gapAt(offset)
-    if (!isBrokerError(error) || gap === undefined) throw error
-    const fields = { log: log.label, ...gap }
-    report.error('message ids are damaged: repeats of them are stored again', fields)
-    return gap.to
-  }
-}
-
-/** Uncompressed: the broker has built these batches. */
-const visitIds = (slice: LogSlice, visit: (id: string, timestampMs: number) => void): void => {
-  for (const part of slice.parts)
-    for (let at = 0; at < part.length; at += batchTotalBytes(part, at)) {
-      const cursor = new RecordCursor(part, at)
+): Promise<number> =>
+  readOn(store, log, offset, {
+    batch: (bytes, at) => {
+      // Uncompressed: the broker has built these batches.
+      const cursor = new RecordCursor(bytes, at)
       while (cursor.next()) {
         const id = readMessageId(cursor)
-        if (id !== undefined) visit(id, cursor.timestamp)
+        if (id !== undefined && cursor.timestamp > afterMs)
+          found.enter(id, Math.min(cursor.timestamp, clock.startedAtMs))
       }
-    }
-}
+    },
+    damaged: (gap) => {
+      const fields = { log: log.label, ...gap }
+      report.error('message ids are damaged: repeats of them are stored again', fields)
+    },
+  })

@@ -8,7 +8,7 @@
  *
  * When much was added, the log says everything anew in one batch, and begins there.
  */
-import { batchRecordCount, batchTotalBytes, isBrokerError, type BrokerError } from '@millrace/codec'
+import { batchRecordCount, type BrokerError } from '@millrace/codec'
 import type { StorageOptions } from '../engine/operations.ts'
 import type { Environment } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
@@ -18,7 +18,7 @@ import type { AppendTicket, AtomicUnit, StoredBatch } from '../log/stored-batch.
 import { Ledger, nothingChanged, type LedgerHooks } from './ledger.ts'
 import type { LedgerSchedule } from './ledger-schedule.ts'
 import { applyLedgerBatch, type LedgerWriter } from './ledger-record.ts'
-import { READ_BYTES } from './limits.ts'
+import { readOn } from './read-on.ts'
 
 export interface LedgerLogHooks {
   /** Deliveries may go further. */
@@ -277,24 +277,14 @@ export class LedgerLog implements LedgerHooks {
     return log
   }
 
-  async #recoverFrom(log: Log, offset: number): Promise<number> {
-    try {
-      const slice = await this.#store.reader.read(log, offset, READ_BYTES)
-      try {
-        for (const part of slice.parts)
-          for (let at = 0; at < part.length; at += batchTotalBytes(part, at))
-            applyLedgerBatch(part, at, offset, (lane) => this.ledgers[lane])
-        return Math.max(slice.nextOffset, offset + 1)
-      } finally {
-        slice.release()
-      }
-    } catch (error) {
-      const gap = log.gapAt(offset)
-      if (!isBrokerError(error) || gap === undefined) throw error
-      // What was settled in there comes again.
-      this.#environment.log.error('settlements are damaged', { log: log.label, ...gap })
-      this.#isWholeDue = true
-      return gap.to
-    }
+  #recoverFrom(log: Log, offset: number): Promise<number> {
+    return readOn(this.#store, log, offset, {
+      batch: (bytes, at) => applyLedgerBatch(bytes, at, offset, (lane) => this.ledgers[lane]),
+      damaged: (gap) => {
+        // What was settled in there comes again.
+        this.#environment.log.error('settlements are damaged', { log: log.label, ...gap })
+        this.#isWholeDue = true
+      },
+    })
   }
 }
