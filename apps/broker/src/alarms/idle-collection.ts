@@ -48,8 +48,9 @@ export class IdleCollection {
 
   #look(): void {
     const { cpuMs, heapBytes, collectGarbage } = this.#sources
-    const share = (cpuMs() - this.#cpuMs) / IDLE_LOOK_MS
-    this.#cpuMs = cpuMs()
+    const usedMs = cpuMs()
+    const share = (usedMs - this.#cpuMs) / IDLE_LOOK_MS
+    this.#cpuMs = usedMs
     if (share >= BUSY_CPU_SHARE) this.#wasBusy = true
     this.#idleLooks = share < IDLE_CPU_SHARE ? this.#idleLooks + 1 : 0
     if (!this.#wasBusy || this.#idleLooks < IDLE_LOOKS) return

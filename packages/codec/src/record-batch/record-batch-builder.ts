@@ -165,8 +165,8 @@ export class RecordBatchBuilder {
   }
 
   /**
-   * A batch that the caller owns, stamped as given or as the options say. The builder goes on: `reset`
-   * starts the next batch.
+   * A batch that the caller owns, stamped as given or as the options say; its buffer may hold other
+   * batches too. The builder goes on: `reset` starts the next batch.
    */
   build(stamp: ProducerStamp | undefined = undefined): Uint8Array {
     if (this.#count === 0) throw new BrokerError('ERR_INVALID_BATCH', ['it holds no record'])
