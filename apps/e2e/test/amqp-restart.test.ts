@@ -111,6 +111,8 @@ describe.each(amqpBrokers)('after a kill of $name', ({ launch }) => {
         await its.prefetch(20)
       },
     })
+    // It tells when a connection ends before its channel is open, and then connects again.
+    channel.on('error', () => undefined)
     await channel.consume(queue, (message) => {
       received.add((JSON.parse(textOf(message)) as { text: string }).text)
       channel.ack(message)
