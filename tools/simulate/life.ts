@@ -57,6 +57,7 @@ export class Life {
       onFatal: (error) => this.#onFatal(error),
     }
     this.#broker = await openBroker(options, environment)
+    if (this.hasFaulted) simulation.queues.forgetIds()
   }
 
   #onFatal(error: BrokerError): void {

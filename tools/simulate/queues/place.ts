@@ -86,6 +86,8 @@ export class Stay {
   mayVanish = false
   /** Somebody has moved messages of the queue to the dead letters meanwhile. */
   mayBeMoved = false
+  /** The broker could not read the ids it had seen: sent again, it is stored again. */
+  mayRepeat = false
   readonly places = new Map<number, Place>()
   isGone = false
 
@@ -93,6 +95,13 @@ export class Stay {
     this.sent = sent
     this.queue = queue
     this.isLetter = isLetter
+  }
+
+  /** What came back from its way to the dead letters need not get there any more. */
+  mayBePurged(): void {
+    this.mayVanish = true
+    for (const place of this.places.values())
+      if (place.state === 'unsure') place.isLetterDue = false
   }
 
   crash(isClosed: boolean): void {

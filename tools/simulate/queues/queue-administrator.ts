@@ -202,7 +202,7 @@ export class QueueAdministrator {
     const { queue } = known
     const isExact = queue.getCount === 0 && queue.isDurable
     const ready = [...queue.places()].filter(({ state }) => state === 'ready')
-    for (const stay of queue.stays.values()) stay.mayVanish = true
+    for (const stay of queue.stays.values()) stay.mayBePurged()
     const purging = this.#messaging.purgeQueue(caller, { queue: name })
     for (const place of isExact ? ready : []) {
       if (place.stay.mayBeMoved || queue.mayBeDropped(place.stay)) continue
@@ -237,6 +237,7 @@ export class QueueAdministrator {
     const sinceMs = simulation.world.clock.now() - random.pick([50, 1_000_000_000])
     known.queue.replayed(false)
     known.queue.isReplaying = true
+    simulation.note(`replay ${KEPT_QUEUE} begins`)
     const replaying = this.#messaging.replayQueue(caller, { queue: KEPT_QUEUE, sinceMs })
     const code = await this.#try(`replay ${KEPT_QUEUE}`, replaying)
     known.queue.isReplaying = false

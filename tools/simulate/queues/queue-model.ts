@@ -166,6 +166,8 @@ export class QueueModel {
   }
 
   crash(isClosed: boolean): void {
+    // It may have come after all that was settled meanwhile.
+    if (this.isReplaying) this.replayed(false)
     this.#cursors.clear()
     this.#returned.clear()
     this.isReplayed = false
@@ -221,9 +223,10 @@ export class QueueModel {
       return this.#violate('I4', `${what} is where message ${known.stay.sent.number} was`)
     }
     const [other] = stay.places.values()
-    if (other !== undefined && !stay.isLetter)
+    const mayRepeat = stay.isLetter || stay.mayRepeat
+    if (other !== undefined && !mayRepeat)
       return this.#violate('I5', `${what} is at ${other.offset} too`)
-    if (stay.isGone && !stay.isLetter) return this.#violate('I8', `${what} was gone, and is back`)
+    if (stay.isGone && !mayRepeat) return this.#violate('I8', `${what} was gone, and is back`)
     const place = new Place(stay, offset)
     place.countMax = 0
     this.#places.set(offset, place)

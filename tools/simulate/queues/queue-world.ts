@@ -64,6 +64,12 @@ export class QueueWorld {
     this.startedAtMs = this.#simulation.world.clock.monotonic()
   }
 
+  /** A disk that could not be read kept the process from its ids: it knows none of before. */
+  forgetIds(): void {
+    for (const queue of this.queues())
+      for (const stay of queue.stays.values()) stay.mayRepeat ||= stay.sent.messageId !== undefined
+  }
+
   /** A message that is about to be published, and where it goes by the bindings of this moment. */
   invoke(plan: MessagePlan): { sent: SentMessage; route: Route } {
     const sequence = this.#sequences.get(plan.publisher) ?? 0

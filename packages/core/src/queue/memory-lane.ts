@@ -14,7 +14,7 @@ import type { QueuedMessage } from '../engine/messaging.ts'
 import type { Lane } from './lane.ts'
 import { MEMORY_BYTES_MIN, READY_BYTES_MAX } from './limits.ts'
 import { memoryBytesOf, type MemoryBudget } from './memory-budget.ts'
-import { QueueEntry } from './queue-entry.ts'
+import { isReady, QueueEntry } from './queue-entry.ts'
 import type { Queue } from './queue.ts'
 import { ReturnedHeap } from './returned-heap.ts'
 import { Spill, type SpillParts } from './spill.ts'
@@ -126,8 +126,7 @@ export class MemoryLane implements Lane {
   purge(): number {
     const count = this.readyCount
     this.#spill?.clear()
-    for (let entry = this.#returned.pop(); entry !== undefined; entry = this.#returned.pop())
-      this.settle(entry)
+    for (const entry of this.#returned.takeBetween(0, Infinity, isReady)) this.settle(entry)
     for (let entry = this.#ready.shift(); entry !== undefined; entry = this.#ready.shift())
       this.settle(entry)
     this.#ringBytes = 0

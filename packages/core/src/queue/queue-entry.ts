@@ -62,6 +62,9 @@ export class QueueEntry implements Delivery {
   }
 }
 
+/** What is condemned waits for its way to the dead letters, and is nobody's to have or to purge. */
+export const isReady = (entry: QueueEntry): boolean => entry.verdict === undefined
+
 /** Entries in a doubly linked list, so that any of them leaves it at once. */
 export class EntryList {
   #first: QueueEntry | undefined

@@ -25,7 +25,7 @@ import { HeldPositions } from './held-positions.ts'
 import type { Lane, ReadRecord } from './lane.ts'
 import type { Ledger } from './ledger.ts'
 import { READ_AHEAD_COUNT_MIN, READ_BYTES, READY_BYTES_MAX, READY_COUNT_MAX } from './limits.ts'
-import { QueueEntry } from './queue-entry.ts'
+import { isReady, QueueEntry } from './queue-entry.ts'
 import type { BatchTarget, OpenBatch } from './open-batch.ts'
 import { countUnsettled, estimateBytes } from './ready-estimate.ts'
 import type { ReadyBudget } from './ready-budget.ts'
@@ -243,7 +243,7 @@ export class StoredLane implements Lane, BatchTarget {
 
   purge(): number {
     this.#generation++
-    const count = this.#loseReady(0, this.log.highWatermark)
+    const count = this.#loseReady(0, this.log.highWatermark, isReady)
     this.readyCount = 0
     this.readyBytes = 0
     this.home.floorMoved()
@@ -253,7 +253,7 @@ export class StoredLane implements Lane, BatchTarget {
   async peek(count: number): Promise<readonly QueueEntry[]> {
     const cursor = this.#cursor
     const returned = new Set(this.#returned.all().map(({ position }) => position))
-    const isReady = (position: number): boolean =>
+    const isThere = (position: number): boolean =>
       returned.has(position) || (position >= cursor && !this.#isSettledOrHeld(position))
     const entries: QueueEntry[] = []
     const end = this.log.highWatermark
@@ -262,7 +262,7 @@ export class StoredLane implements Lane, BatchTarget {
       const slice = await this.#parts.store.reader.read(this.log, offset, READ_BYTES)
       const next = Math.max(slice.nextOffset, offset + 1)
       this.#decode(slice, offset, (position, message) => {
-        if (entries.length < count && position < end && isReady(position))
+        if (entries.length < count && position < end && isThere(position))
           entries.push(this.#entryOf(position, message))
       })
       offset = next
@@ -446,9 +446,9 @@ export class StoredLane implements Lane, BatchTarget {
   }
 
   /** Settles what is ready in a range: what came back, and what lies ahead of the cursor. */
-  #loseReady(from: number, to: number): number {
+  #loseReady(from: number, to: number, isMeant?: (entry: QueueEntry) => boolean): number {
     const cursor = Math.max(from, this.#cursor)
-    let count = this.#settleReturned(this.#returned.takeBetween(from, to))
+    let count = this.#settleReturned(this.#returned.takeBetween(from, to, isMeant))
     for (let head = this.#ready.peek(); head !== undefined; head = this.#ready.peek()) {
       if (head.position < from || head.position >= to) break
       this.#forget(this.#ready.shift()!)

@@ -39,6 +39,20 @@ describe('dead letters', () => {
     expect(got!.delivery).toMatchObject({ isRedelivered: false, deliveryCount: 0 })
   })
 
+  it('are not purged with the queue where they were rejected', async () => {
+    const node = await start()
+    const peer = node.peer()
+    for (const text of ['a', 'b', 'c']) peer.session.publish(message(text), false)
+    await node.pass()
+    peer.consume('q', { inFlightCountMax: 2 })
+    await node.pass()
+    peer.session.settle(peer.received, 'reject')
+    const purging = node.messaging.purgeQueue(caller, { queue: 'q' })
+    expect(await node.run(purging)).toEqual({ messageCount: 1 })
+    await node.pass()
+    expect([node.ready('q'), node.ready('dead')]).toEqual([0, 2])
+  })
+
   it('end where they would go round for ever', async () => {
     const node = await start()
     await node.declare('circle', {
