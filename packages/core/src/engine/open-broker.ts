@@ -10,11 +10,11 @@ import { defaultStorageOptions } from '../log/limits.ts'
 import { recover } from '../log/recovery.ts'
 import { makeDirectoryTree, parentOf } from '../log/small-file.ts'
 import { LogStore } from '../log/store.ts'
-import { createStoreParts, type StoreOptions } from '../log/store-parts.ts'
+import { createStoreParts, type RecoveredState, type StoreOptions } from '../log/store-parts.ts'
 import { MetadataStore } from '../meta/metadata-store.ts'
 import { LocalMessaging } from '../queue/local-messaging.ts'
 import { Housekeeping } from '../topic/housekeeping.ts'
-import { TopicRegistry } from '../topic/topic-registry.ts'
+import { TopicRegistry, type TopicDefaults } from '../topic/topic-registry.ts'
 import { applySettings, defaultTopicSettings } from '../topic/topic-settings.ts'
 import { LocalBroker } from './local-broker.ts'
 import { ProducerIds } from './producer-ids.ts'
@@ -51,6 +51,20 @@ const guarded = (
   return new GuardedBroker(broker, identity, new GuardedMessaging(messaging, identity), options)
 }
 
+const topicDefaultsOf = ({ topicDefaults }: BrokerOptions): TopicDefaults => {
+  const { partitions = DEFAULT_PARTITIONS, ...settings } = topicDefaults ?? {}
+  return {
+    partitions,
+    settings: applySettings(defaultTopicSettings, settings, defaultTopicSettings),
+  }
+}
+
+/** The crash story: another life would skip anew, to lower offsets than those that are shown by now. */
+const keepSkips = async (store: LogStore, { hasSkipped }: RecoveredState): Promise<void> => {
+  if (!hasSkipped) return
+  await store.checkpoint().catch((error: unknown) => store.noteBackgroundError(error))
+}
+
 /**
  * Takes the directory (made when it is not there), recovers it and serves. Rejects with
  * ERR_DIRECTORY_LOCKED, ERR_DATA_FORMAT, or the operating system's error.
@@ -59,7 +73,7 @@ export const openBroker = async (
   options: BrokerOptions,
   environment: Environment,
 ): Promise<Broker> => {
-  const { directory, topicDefaults } = options
+  const { directory } = options
   await makeDirectoryTree(environment.disk, directory)
   // The crash story: everything below is synced, and the directory's own name is not.
   await environment.disk.syncDirectory(parentOf(directory))
@@ -84,12 +98,9 @@ export const openBroker = async (
       onRoom: () => link.broker?.resumeSessions(),
     })
     opened.push(store.journal)
+    await keepSkips(store, recovered)
     const metadata = await MetadataStore.open(directory, environment, store)
-    const { partitions, ...settings } = topicDefaults ?? {}
-    const defaults = {
-      settings: applySettings(defaultTopicSettings, settings, defaultTopicSettings),
-      partitions: partitions ?? DEFAULT_PARTITIONS,
-    }
+    const defaults = topicDefaultsOf(options)
     const { deleteGraceMs } = storeOptions
     const registry = new TopicRegistry(environment, store, metadata, defaults, deleteGraceMs)
     const producerIds = new ProducerIds(store, metadata)

@@ -96,6 +96,7 @@ class Recovery {
   readonly #producersKnownTo = new Map<number, number>()
   #nextLogId = 1
   #checkpointGroup = 0
+  #hasSkipped = false
   /** Logs that end in the groups to replay: what came before their end is of no use. */
   #ending: ReadonlySet<number> = new Set()
   /** By log: what lies below was removed in the groups to replay, its segments perhaps with it. */
@@ -166,6 +167,7 @@ class Recovery {
       pool: this.#poolOf(scan, journalDirectory),
       lastGroup,
       checkpointGroup: this.#checkpointGroup,
+      hasSkipped: this.#hasSkipped,
       report,
     }
   }
@@ -449,6 +451,7 @@ class Recovery {
    * offset never names two records.
    */
   async #skipAfterLoss(lostThrough: number): Promise<void> {
+    this.#hasSkipped = true
     // So were the ids of logs whose creation was in there: a definition that names one may yet come
     // back, out of a segment.
     this.#nextLogId += LOG_ID_SKIP_AFTER_LOSS

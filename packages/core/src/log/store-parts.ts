@@ -29,6 +29,8 @@ export interface RecoveredState {
   readonly lastGroup: number
   /** The group that the checkpoint it began with replays from; 0 without one. */
   readonly checkpointGroup: number
+  /** Logs go on behind offsets that they were not asked for: no group says so yet. */
+  readonly hasSkipped: boolean
   readonly report: RecoveryReport
 }
 

@@ -1,5 +1,8 @@
 import { openBroker } from '../../src/engine/open-broker.ts'
-import { newWorld, openNode, smallStorage } from '../support/node.ts'
+import { caller, newWorld, openNode, smallStorage, type TestNode } from '../support/node.ts'
+
+const endOf = ({ broker }: TestNode, topic: string): number | undefined =>
+  broker.describeTopic(caller, topic).partitions[0]?.highWatermark
 
 describe('a broker on an empty directory', () => {
   it('stores what was acknowledged and has it after a clean close', async () => {
@@ -44,6 +47,24 @@ describe('a broker on an empty directory', () => {
         const open = world.disk.files().filter((path) => world.disk.file(path).openCount > 0)
         expect([kind, nth, open]).toEqual([kind, nth, []])
       }
+  })
+
+  it('shows the offsets that a loss has led it to, when it dies at once', async () => {
+    const world = newWorld(5)
+    const first = await openNode(world)
+    const handle = await first.create('orders')
+    await first.create('idle')
+    for (const value of ['a', 'to be lost', 'c']) await first.append(handle, [value])
+    world.kill()
+    const journal = '/data/journal/000001.journal'
+    const at = Buffer.from(world.disk.file(journal).content.snapshot()).indexOf('to be lost')
+    // The header of its group.
+    world.disk.flipBit(journal, 8 * (at - (at % 512)))
+    const second = await openNode(world)
+    const shown = endOf(second, 'idle')
+    expect(shown).toBeGreaterThan(0)
+    world.kill()
+    expect(endOf(await openNode(world), 'idle')).toBe(shown)
   })
 
   it('has what was acknowledged after a power loss', async () => {
