@@ -37,6 +37,8 @@ import { requeueForgetsPlace } from './requeue-forgets-place.ts'
 import { queueDeletedInWord } from './queue-deleted-in-word.ts'
 import { windowNotRecovered } from './window-not-recovered.ts'
 import { windowTrimmedAway } from './window-trimmed-away.ts'
+import { keyTakenByTwo } from './key-taken-by-two.ts'
+import { everybodyIsActive } from './everybody-is-active.ts'
 import type { Mutant } from './mutant.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -78,4 +80,6 @@ export const mutants: readonly Mutant[] = [
   queueDeletedInWord,
   windowNotRecovered,
   windowTrimmedAway,
+  keyTakenByTwo,
+  everybodyIsActive,
 ]

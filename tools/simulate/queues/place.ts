@@ -56,12 +56,24 @@ export class Place {
     this.countMax++
   }
 
+  /** Returned or rejected by a broker that is closing: it may have written its last of it before. */
+  isPastLedger(): void {
+    this.countMin = this.countSure
+    if (this.state === 'settled') this.state = 'unsure'
+  }
+
+  /** Whatever became of the transaction that settles it, it is here or among the dead letters. */
+  get #isLetterDueUnlocked(): boolean {
+    return this.transaction?.outcome !== 'ack' && this.stay.queue.hasLetters
+  }
+
   /** The process is gone. `isClosed`: it has ended by itself, and all that it knew is durable. */
   crash(isClosed: boolean): void {
     const { state } = this
     this.isDelivered = false
     if (state === 'settled') this.state = this.isSettledSurely || isClosed ? 'gone' : 'unsure'
     if (state === 'leaving' || state === 'locked') this.state = 'unsure'
+    if (state === 'locked') this.isLetterDue = this.#isLetterDueUnlocked
     if (state === 'held') this.state = 'ready'
     const mayVanish = this.stay.mayVanish || this.isReplayed
     if (mayVanish && this.state === 'ready') this.state = 'unsure'

@@ -1,5 +1,5 @@
 /** Takes messages of one queue after the other, by consuming and by getting, and settles them anyhow. */
-import type { Consumer, Delivery, MessagingSession } from '@millrace/core'
+import type { Consumer, Delivery, MessagingSession, Outcome } from '@millrace/core'
 import type { BrokerError, ErrorCode } from '@millrace/codec'
 import type { Life } from '../life.ts'
 import { callerOf } from '../names.ts'
@@ -10,13 +10,16 @@ import { demandCause } from './queue-errors.ts'
 import type { QueueModel } from './queue-model.ts'
 import { planMessage } from './queue-publisher.ts'
 import { sourceOf } from './sent-message.ts'
-import { DEAD_QUEUE } from './topology.ts'
+import { DEAD_QUEUE, SINGLE_QUEUE } from './topology.ts'
 
 interface Held {
   readonly delivery: Delivery
   readonly place: Place
   readonly queue: QueueModel
 }
+
+/** Of what consumers go to. */
+const SINGLE_SHARE = 0.15
 
 const GONE: readonly ErrorCode[] = ['ERR_QUEUE_NOT_FOUND', 'ERR_QUEUE_DELETED']
 
@@ -26,6 +29,8 @@ export class QueueConsumer {
   readonly #usesTransactions: boolean
   #session: MessagingSession
   #consumer: Consumer | undefined
+  /** The queue that it consumes from. */
+  #served: QueueModel | undefined
   #held: Held[] = []
   /** Its consumer has ended by itself. */
   #isEnded = false
@@ -43,7 +48,9 @@ export class QueueConsumer {
       await this.#life.idle()
       const names = [...simulation.queues.definitions.queues.keys()]
       if (names.length === 0 || this.#life.isEnding) continue
-      const name = random.pick(names)
+      // Where only one of several is served, several have to be there.
+      const isSingle = names.includes(SINGLE_QUEUE) && random.chance(SINGLE_SHARE)
+      const name = isSingle ? SINGLE_QUEUE : random.pick(names)
       if (random.chance(0.25)) await this.#get(name)
       else await this.#visit(name)
     }
@@ -71,7 +78,10 @@ export class QueueConsumer {
         end: (error) => this.#onEnd(error),
       },
     )
-    return () => consumer.cancel()
+    return () => {
+      consumer.cancel()
+      queue.left(this)
+    }
   }
 
   #ackAll(): void {
@@ -86,10 +96,17 @@ export class QueueConsumer {
 
   /** What it holds goes back to its place. */
   close(): void {
-    this.#consumer?.cancel()
+    this.#cancel()
     this.#session.close()
     for (const { place, queue } of this.#held.splice(0))
       if (place.state === 'held') queue.requeued(place)
+  }
+
+  #cancel(): void {
+    this.#consumer?.cancel()
+    this.#consumer = undefined
+    this.#served?.left(this)
+    this.#served = undefined
   }
 
   #openSession(): MessagingSession {
@@ -110,8 +127,7 @@ export class QueueConsumer {
       if (this.#isEnded) break
       await this.#act()
     }
-    this.#consumer?.cancel()
-    this.#consumer = undefined
+    this.#cancel()
     if (random.chance(0.5)) return this.#settleSome(this.#held.length)
     if (random.chance(0.4)) return
     this.close()
@@ -138,6 +154,7 @@ export class QueueConsumer {
         deliver: (delivery) => this.#onDelivery(queue, delivery, isAutoSettled),
         end: (error) => this.#onEnd(error),
       })
+      this.#served = queue
       return true
     } catch (error) {
       const isThere = simulation.queues.definitions.isThere('queue', name)
@@ -151,6 +168,7 @@ export class QueueConsumer {
     if (this.#life.isOver || this.#life.fatal !== undefined) return
     try {
       this.#life.count()
+      queue.serve(this)
       const place = this.#receive(queue, delivery)
       if (isAutoSettled) queue.acked(place)
       else this.#held.push({ delivery, place, queue })
@@ -248,6 +266,7 @@ export class QueueConsumer {
     const { random, simulation } = this.#life
     const { queues } = simulation
     const acked = this.#held.splice(0, random.between(0, 3))
+    const outcome: Outcome = random.pick(['ack', 'ack', 'ack', 'requeue', 'reject'])
     const publisher = 2000 + this.#number
     const invoked = Array.from({ length: random.between(acked.length === 0 ? 1 : 0, 3) }, () =>
       queues.invoke(planMessage(this.#life, publisher)),
@@ -256,17 +275,16 @@ export class QueueConsumer {
     const transaction = queues.beginTransaction(
       messages,
       acked.map(({ place }) => place),
+      outcome,
     )
     this.#life.count()
     const what = `transaction ${transaction.number}`
     simulation.note(
-      `${what}: messages ${messages.map(({ number }) => number).join(' ')}, acks ${acked.map(({ place }) => `${place.stay.sent.number} of ${place.stay.queue.name}`).join(' ')}`,
+      `${what}: messages ${messages.map(({ number }) => number).join(' ')}, ${outcome}s ${acked.map(({ place }) => `${place.stay.sent.number} of ${place.stay.queue.name}`).join(' ')}`,
     )
     try {
       const settlements =
-        acked.length === 0
-          ? []
-          : [{ deliveries: acked.map(({ delivery }) => delivery), outcome: 'ack' as const }]
+        acked.length === 0 ? [] : [{ deliveries: acked.map(({ delivery }) => delivery), outcome }]
       const committing = this.#session.commit(messages.map(sourceOf), settlements)
       await this.#life.call(what, committing)
       simulation.note(`${what}: done`)
@@ -275,11 +293,13 @@ export class QueueConsumer {
         sent.doneAtMs = simulation.world.clock.monotonic()
       }
       queues.endTransaction(transaction)
-      for (const { place } of acked) {
-        place.state = 'settled'
-        place.isSettledSurely = place.stay.queue.isDurable
-      }
+      for (const { place, queue } of acked)
+        if (place.state === 'locked') queue.unlocked(place, outcome)
       simulation.coverage.add('transaction')
+      if (outcome !== 'ack' && acked.length > 0)
+        simulation.coverage.add(
+          outcome === 'reject' ? 'rejected in a transaction' : 'returned in a transaction',
+        )
     } catch (error) {
       this.#onCommitFailed(transaction, acked, error)
     }
@@ -293,7 +313,7 @@ export class QueueConsumer {
     if (code === 'ERR_STORAGE_FAILED' || code === 'ERR_CLOSED') return
     queues.refuseAll(transaction.messages)
     queues.endTransaction(transaction)
-    for (const held of acked) held.place.state = 'held'
+    for (const { place } of acked) place.state = 'held'
     this.#held.push(...acked)
     simulation.coverage.add('transaction refused')
   }

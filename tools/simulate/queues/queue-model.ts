@@ -3,7 +3,7 @@
  * offsets they were seen, and what became of them. Every delivery, and every message that is found by
  * looking, is held against it (`observe`).
  */
-import type { Delivery, QueueSettings } from '@millrace/core'
+import type { Delivery, Outcome, QueueSettings } from '@millrace/core'
 import type { Simulation } from '../simulation.ts'
 import { Place, Stay } from './place.ts'
 import { type SentMessage, differenceOf, numberIn } from './sent-message.ts'
@@ -30,6 +30,10 @@ export class QueueModel {
   readonly #cursors = new Map<number, number>()
   /** Delivered by this process and returned since. */
   readonly #returned = new Set<Place>()
+  /** By key, the highest offset that this process has delivered for the first time. */
+  readonly #keyCursors = new Map<string, number>()
+  /** Who was served last, while it consumes. */
+  #server: object | undefined
   /** The shortest time to live it ever gave. */
   #ttlMs = Infinity
   #wasLimited = false
@@ -122,7 +126,8 @@ export class QueueModel {
   deliver(delivery: Delivery): Place {
     const place = this.observe(delivery, 'delivery')
     const what = `${this.name}: message ${place.stay.sent.number} at ${place.offset}`
-    this.#checkTurn(place, what)
+    if (this.settings.isKeyOrdered !== true) this.#checkTurn(place, what)
+    else this.#checkKey(place, what)
     this.#checkAge(place, what)
     const { coverage } = this.#simulation
     coverage.add('queue delivery')
@@ -134,6 +139,42 @@ export class QueueModel {
     // It was visible, so it is durable.
     if (this.isDurable) place.stay.isSure = true
     return place
+  }
+
+  /** A consumer is given something. */
+  serve(consumer: object): void {
+    if (this.settings.isSingleActiveConsumer !== true) return
+    if (this.#server !== undefined && this.#server !== consumer)
+      this.#violate(
+        'SINGLE',
+        `${this.name} serves another consumer while one that it served is there`,
+      )
+    if (this.#server === undefined) this.#simulation.coverage.add('single active consumer')
+    this.#server = consumer
+  }
+
+  left(consumer: object): void {
+    if (this.#server === consumer) this.#server = undefined
+  }
+
+  /** Whether it may know an id no more that came in so long ago. */
+  hasForgotten(ageMs: number, isOfThisLife: boolean): boolean {
+    const { dedupWindowMs = 0 } = this.settings
+    // After a start the window goes by the wall clock, which may have jumped.
+    const isShort = dedupWindowMs < 1_000_000
+    return isShort && (!isOfThisLife || ageMs >= dedupWindowMs - CLOCK_SLACK_MS)
+  }
+
+  /** The transaction that settles it is done. */
+  unlocked(place: Place, outcome: Outcome): void {
+    if (outcome === 'requeue') this.requeued(place)
+    if (outcome === 'reject') this.rejected(place)
+    if (outcome !== 'ack') {
+      if (this.#simulation.queues.isClosing) place.isPastLedger()
+      return
+    }
+    this.acked(place)
+    place.isSettledSurely = this.isDurable
   }
 
   acked(place: Place): void {
@@ -169,6 +210,8 @@ export class QueueModel {
     // It may have come after all that was settled meanwhile.
     if (this.isReplaying) this.replayed(false)
     this.#cursors.clear()
+    this.#keyCursors.clear()
+    this.#server = undefined
     this.#returned.clear()
     this.isReplayed = false
     this.isReplaying = false
@@ -237,6 +280,8 @@ export class QueueModel {
   }
 
   #checkState(place: Place, meeting: Meeting, what: string): void {
+    // Its consumer is yet to hear that the transaction is done.
+    if (place.state === 'locked' && place.transaction?.outcome === 'requeue') this.requeued(place)
     const { state } = place
     if (state === 'gone') this.#violate('I8', `${what} was settled for good, and is back`)
     if (state === 'settled' && !this.isReplaying)
@@ -299,6 +344,26 @@ export class QueueModel {
     if (place.offset <= cursor)
       this.#violate('I3', `${what} is delivered for the first time after ${cursor}`)
     this.#cursors.set(lane, Math.max(cursor, place.offset))
+  }
+
+  /** One of a key is out at a time, and those of a key come in their order. */
+  #checkKey(place: Place, what: string): void {
+    const { key = '' } = place.stay.sent
+    this.#simulation.coverage.add('delivery by key')
+    const others = [...this.#places.values()].filter(
+      (other) => other !== place && other.stay.sent.key === key,
+    )
+    for (const other of others) {
+      if (other.state === 'held')
+        this.#violate('KEY', `${what} is delivered while ${other.offset} of its key is out`)
+      const isPassed = other.offset < place.offset && other.state === 'ready'
+      if (isPassed && !this.#mayHaveLeft(other))
+        this.#violate('KEY', `${what} is delivered before ${other.offset} of its key`)
+    }
+    if (place.isDelivered || place.stay.mayBeMoved) return
+    if (place.offset <= (this.#keyCursors.get(key) ?? -1))
+      this.#violate('KEY', `${what} is delivered for the first time after others of its key`)
+    this.#keyCursors.set(key, place.offset)
   }
 
   #mayHaveLeft({ stay }: Place): boolean {

@@ -7,7 +7,14 @@ import type { Route } from './definitions.ts'
 import { demandCause } from './queue-errors.ts'
 import type { MessagePlan } from './queue-world.ts'
 import { IDENTITY_BYTES, type SentMessage, sourceOf } from './sent-message.ts'
-import { KEPT_QUEUE, ONCE_QUEUE, exchangeTypes, queueNames, routingKeys } from './topology.ts'
+import {
+  KEPT_QUEUE,
+  KEYED_QUEUE,
+  ONCE_QUEUE,
+  exchangeTypes,
+  queueNames,
+  routingKeys,
+} from './topology.ts'
 
 interface Awaited {
   readonly sent: SentMessage
@@ -36,6 +43,7 @@ export const planMessage = (life: Life, publisher: number): MessagePlan => {
     payloadBytes: IDENTITY_BYTES + random.below(valueBytesMax),
     isPersistent: random.chance(0.85),
     priority: random.below(4),
+    key: routingKey === KEYED_QUEUE ? random.pick(['a', 'b', 'c']) : undefined,
     ttlMs: routingKey !== ONCE_QUEUE && random.chance(0.08) ? random.pick([0, 10, 60]) : -1,
   }
 }

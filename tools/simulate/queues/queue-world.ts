@@ -4,6 +4,7 @@
  * engine but the words of the façade.
  */
 import type { BrokerError } from '@millrace/codec'
+import type { Outcome } from '@millrace/core'
 import type { Simulation } from '../simulation.ts'
 import { Definitions, type Route } from './definitions.ts'
 import type { ModelTransaction } from './model-transaction.ts'
@@ -21,7 +22,15 @@ const REFUSALS: readonly string[] = [
 
 export type MessagePlan = Omit<
   SentMessage,
-  'number' | 'sequence' | 'messageId' | 'isSentAgain' | 'sentAtMs' | 'life' | 'state' | 'unit'
+  | 'number'
+  | 'sequence'
+  | 'messageId'
+  | 'askedAtMs'
+  | 'isSentAgain'
+  | 'sentAtMs'
+  | 'life'
+  | 'state'
+  | 'unit'
 >
 
 export class QueueWorld {
@@ -83,6 +92,7 @@ export class QueueWorld {
       messageId: isOnce ? String(number) : undefined,
       isSentAgain: false,
       sentAtMs: this.#simulation.world.clock.monotonic(),
+      askedAtMs: this.#simulation.world.clock.monotonic(),
       life: this.lifeCount,
       state: 'pending',
       unit: [],
@@ -103,11 +113,13 @@ export class QueueWorld {
       stay.isRefused = false
       if (stay.places.size === 0) stay.isGone = false
     }
+    this.#noteForgotten(sent, route)
     return route
   }
 
   /** It was not taken at once: it goes where bindings lead by then, and lives from then on. */
   routeAgain(sent: SentMessage, route: Route): void {
+    if (sent.isSentAgain) this.#noteForgotten(sent, route)
     sent.sentAtMs = this.#simulation.world.clock.monotonic()
     const { certain, possible } = this.definitions.route(sent.exchange, sent.routingKey)
     const isSame = certain.size === route.certain.size && possible.size === 0
@@ -146,8 +158,12 @@ export class QueueWorld {
     }
   }
 
-  beginTransaction(messages: readonly SentMessage[], places: readonly Place[]): ModelTransaction {
-    const transaction = { number: ++this.#transactionCount, messages, places }
+  beginTransaction(
+    messages: readonly SentMessage[],
+    places: readonly Place[],
+    outcome: Outcome,
+  ): ModelTransaction {
+    const transaction = { number: ++this.#transactionCount, messages, places, outcome }
     this.openTransactions.add(transaction)
     for (const place of places) {
       place.state = 'locked'
@@ -186,6 +202,14 @@ export class QueueWorld {
       this.unheard.push(sent)
     }
     for (const queue of this.queues()) queue.crash(isClosed)
+  }
+
+  /** A window that has ended takes it for another message. */
+  #noteForgotten(sent: SentMessage, { certain, possible }: Route): void {
+    const ageMs = this.#simulation.world.clock.monotonic() - sent.askedAtMs
+    for (const queue of [...certain, ...possible])
+      if (queue.hasForgotten(ageMs, sent.life === this.lifeCount))
+        queue.expect(sent).mayRepeat = true
   }
 
   #refuse(queue: QueueModel, sent: SentMessage): void {

@@ -27,6 +27,10 @@ export interface SentMessage {
   /** Of those that go to the queue that knows ids, and are sent again on purpose. */
   readonly messageId: string | undefined
   isSentAgain: boolean
+  /** When it was sent first, monotonic. */
+  readonly askedAtMs: number
+  /** Of those that go to the queue that delivers one of a key at a time. */
+  readonly key: string | undefined
   /** When the broker was last asked to take it, monotonic. */
   sentAtMs: number
   /** When the transaction that it is in was done: a queue in memory has it from then on. */
@@ -63,7 +67,7 @@ export const sourceOf = (sent: SentMessage): MessageSource => ({
   priority: sent.priority,
   ttlMs: sent.ttlMs,
   messageId: sent.messageId,
-  key: undefined,
+  key: sent.key === undefined ? undefined : utf8Encode(sent.key),
   matchHeaders: () => new Map(),
   neutralHeaders: () => [{ key: 'n', value: utf8Encode(String(sent.number)) }],
 })

@@ -9,8 +9,12 @@ export const LETTERS_EXCHANGE = 'letters'
 export const FEED_TOPIC = 'feed'
 export const VIEW_QUEUE = 'view'
 export const KEPT_QUEUE = 'kept'
-/** It knows message ids for longer than a world lasts, wherever its clock jumps. */
+/** It knows message ids: mostly for longer than a world lasts, wherever its clock jumps. */
 export const ONCE_QUEUE = 'once'
+/** One message of a key is with a consumer at a time. */
+export const KEYED_QUEUE = 'keyed'
+/** Of several consumers one is served. */
+export const SINGLE_QUEUE = 'single'
 
 export const exchangeTypes: ReadonlyMap<string, ExchangeType> = new Map([
   ['jobs', 'direct'],
@@ -41,6 +45,7 @@ export const looseBindings: readonly Binding[] = [
   binding('news', 'south'),
   binding('news', 'work'),
   binding('news', 'short'),
+  binding('news', SINGLE_QUEUE),
   binding('news', 'volatile'),
   binding('jobs', 'work', 'a'),
   binding('jobs', 'tries', 'a'),
@@ -82,7 +87,9 @@ const plans: Readonly<Record<string, (random: SeededRandom) => Settings>> = {
   tries: (random) => ({ deliveryLimit: random.pick([0, 1, 3]), ...letters(random, 0.8) }),
   volatile: () => ({ isDurable: false }),
   [KEPT_QUEUE]: () => ({ retentionMs: 3_600_000 }),
-  [ONCE_QUEUE]: () => ({ dedupWindowMs: 1_000_000_000 }),
+  [ONCE_QUEUE]: (random) => ({ dedupWindowMs: random.pick([40, 1_000_000_000, 1_000_000_000]) }),
+  [KEYED_QUEUE]: (random) => ({ isKeyOrdered: true, ...letters(random, 0.3) }),
+  [SINGLE_QUEUE]: () => ({ isSingleActiveConsumer: true }),
   [VIEW_QUEUE]: () => ({ topic: FEED_TOPIC }),
 }
 

@@ -22,7 +22,13 @@ const addMessage = (sent: SentMessage, looks: Looks, { present, absent }: Eviden
   }
 }
 
-const addSettlements = ({ places }: ModelTransaction, looks: Looks, evidence: Evidence): void => {
+const addSettlements = (
+  { places, outcome }: ModelTransaction,
+  looks: Looks,
+  evidence: Evidence,
+): void => {
+  // What is returned is there in any case, what is rejected until it is among the dead letters.
+  if (outcome !== 'ack') return
   for (const { stay, offset } of places) {
     const { queue, sent } = stay
     const offsets = looks.get(queue)

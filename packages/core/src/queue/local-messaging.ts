@@ -318,9 +318,13 @@ export class LocalMessaging implements Messaging {
   ): Promise<readonly Delivery[]> {
     const queue = this.queues.get(caller.namespace, request.queue, undefined)
     const found: Delivery[] = []
-    for (const lane of [...queue.lanes].reverse())
-      if (found.length < request.count)
-        found.push(...(await lane.peek(request.count - found.length)))
+    for (const lane of [...queue.lanes].reverse()) {
+      if (found.length >= request.count) break
+      // What waits aside for its key is in no lane.
+      queue.unholdAll()
+      queue.wake()
+      found.push(...(await lane.peek(request.count - found.length)))
+    }
     return found
   }
 

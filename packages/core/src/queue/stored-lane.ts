@@ -471,6 +471,11 @@ export class StoredLane implements Lane, BatchTarget {
   /** What was not read yet: its payload is guessed. */
   #dropUnread(): boolean {
     const { highWatermark } = this.log
+    // More messages than bytes: some are not there, as reading tells, and one by one they are too many.
+    if (this.readyCount > this.log.sizeBytes) {
+      this.#refill(this.#readFrom)
+      return false
+    }
     let offset = this.#readFrom
     while (offset < highWatermark && this.#isSettledOrHeld(offset)) offset++
     if (offset >= highWatermark) return false

@@ -1,4 +1,4 @@
-import { MessagingNode, message, type Peer } from '../support/messaging.ts'
+import { MessagingNode, message, type Peer, textOf } from '../support/messaging.ts'
 import { caller, newWorld } from '../support/node.ts'
 
 const key = (text: string) => ({ key: new TextEncoder().encode(text) })
@@ -47,6 +47,22 @@ describe.each([
     await node.pass(50)
     expect(peer.texts).toEqual(['a1', 'a4'])
     expect(node.messaging.describeQueue(caller, 'q').inFlightCount).toBe(1)
+  })
+
+  it('shows what waits for its key to who looks, and keeps its order', async () => {
+    const node = await start({ isKeyOrdered: true })
+    const peer = node.peer()
+    peer.consume()
+    publish(peer, ['a1', 'a2', 'b1', 'a3'])
+    await node.pass()
+    const found = await node.run(node.messaging.peekQueue(caller, { queue: 'q', count: 9 }))
+    expect(found.map(({ message }) => textOf(message))).toEqual(['a2', 'a3'])
+    await node.pass()
+    for (let count = 2; count <= 4; count++) {
+      peer.session.settle(peer.received.splice(0), 'ack')
+      await node.pass(50)
+    }
+    expect(peer.texts).toEqual(['a1', 'b1', 'a2', 'a3'])
   })
 
   it('delivers what waited for its key when order is not asked for any more', async () => {

@@ -1,4 +1,4 @@
-import { MessagingNode, message, type Peer, type World } from '../support/messaging.ts'
+import { MessagingNode, message, type Peer, textOf, type World } from '../support/messaging.ts'
 import { caller, newWorld } from '../support/node.ts'
 
 const filler = '.'.repeat(3_000)
@@ -111,6 +111,39 @@ describe('a stored lane', () => {
     expect([...shortTexts(peer), ...shortTexts(later)]).toEqual(
       expect.arrayContaining(['m4', 'later']),
     )
+  })
+
+  it('does not drop one by one the offsets that a loss has skipped', async () => {
+    const world = newWorld()
+    const node = await MessagingNode.open(world)
+    await node.declare('q')
+    await node.declare('other')
+    const peer = node.peer()
+    for (const text of ['m0', 'm1', 'm2']) peer.session.publish(message(text), false)
+    for (const text of ['to be lost', 'known']) {
+      await node.pass()
+      peer.session.publish(message(text, { routingKey: 'other' }), false)
+    }
+    await node.pass()
+    world.kill()
+    const journal = '/data/journal/000001.journal'
+    const at = Buffer.from(world.disk.file(journal).content.snapshot()).indexOf('to be lost')
+    world.disk.flipBit(journal, 8 * (at - (at % 512)))
+    const second = await MessagingNode.open(world)
+    second.peer().session.publish(message('m3'), false)
+    await second.pass()
+    await second.node.close()
+    // What its ledger says of them is damaged too.
+    const ledger = world.disk.files().find((path) => /logs\/2\/.*\.log$/.test(path))
+    world.disk.flipBit(ledger!, 8 * 70)
+    const third = await MessagingNode.open(world)
+    expect(third.ready()).toBeGreaterThan(1_000_000)
+    const settings = { lengthMax: 1 }
+    await third.run(third.messaging.alterQueue(caller, { queue: 'q', settings }))
+    await third.pass(50)
+    expect(third.ready()).toBe(1)
+    const got = await third.run(third.peer().get())
+    expect(textOf(got!.delivery.message)).toBe('m3')
   })
 
   it('tries a read again that the disk has failed, and not at once', async () => {
