@@ -5,14 +5,17 @@
  *
  * ```
  *   subscription ──(bytes of credit)──> batches ──> records that wait ──(unsettled < prefetch)──> channel
+ *                                            └── what its filter does not want ends here
  * ```
+ * Invariants: what waits is never more than the credit; a filter looks at no more than the credit in
+ * one turn, however long nothing passes.
  */
 import {
   batchAttributes,
   type BrokerError,
   type DecodedRecord,
-  decodeRecords,
   isControl,
+  RecordCursor,
   reservedHeaders,
   RingQueue,
   utf8Decode,
@@ -36,10 +39,11 @@ import { notImplemented } from './errors.ts'
 import { STREAM_CREDIT_BYTES } from './limits.ts'
 import { findHeader, toPropertyBlock } from './mapping.ts'
 import { inVhost } from './resource-faults.ts'
+import type { StreamFilter } from './stream-filter.ts'
+import { STREAM_OFFSET } from './stream-offset.ts'
 
 const PARTITION = 0
 const NOTHING = new Uint8Array(0)
-export const STREAM_OFFSET_HEADER = 'x-stream-offset'
 
 export interface StreamConsumerOptions {
   readonly tag: string
@@ -48,6 +52,7 @@ export interface StreamConsumerOptions {
   readonly offset: number
   /** Unsettled messages of this consumer. */
   readonly prefetchCount: number
+  readonly filter: StreamFilter | undefined
 }
 
 export class StreamConsumer implements ChannelConsumer, SubscriptionSink {
@@ -92,10 +97,7 @@ export class StreamConsumer implements ChannelConsumer, SubscriptionSink {
     const bytes = lease.parts.length === 1 ? lease.parts[0]?.slice() : Buffer.concat(lease.parts)
     lease.release()
     for (const batch of splitBatches(bytes ?? NOTHING)) {
-      if (isControl(batchAttributes(batch))) continue
-      for (const record of decodeRecords(batch)) {
-        if (record.offset >= this.#options.offset) this.#waiting.push(record)
-      }
+      if (!isControl(batchAttributes(batch))) this.#take(new RecordCursor(batch))
     }
     this.#pump()
   }
@@ -130,6 +132,15 @@ export class StreamConsumer implements ChannelConsumer, SubscriptionSink {
     this.#waiting.clear()
   }
 
+  #take(cursor: RecordCursor): void {
+    const { offset: from, filter } = this.#options
+    while (cursor.next()) {
+      if (cursor.offset < from || filter?.passes(cursor) === false) continue
+      const { offset, timestamp, key, value, index } = cursor
+      this.#waiting.push({ offset, timestamp, key, value, headers: cursor.headers(), index })
+    }
+  }
+
   #pump(): void {
     while (!this.#isPaused && !this.#isOver && this.#unsettledCount < this.#options.prefetchCount) {
       const record = this.#waiting.shift()
@@ -137,8 +148,18 @@ export class StreamConsumer implements ChannelConsumer, SubscriptionSink {
       this.#handOut(record)
     }
     if (this.#waiting.length > 0 || this.#heldBytes === 0 || this.#isOver) return
-    this.#subscription?.addCredit(this.#heldBytes)
+    const bytes = this.#heldBytes
     this.#heldBytes = 0
+    if (this.#options.filter === undefined) this.#subscription?.addCredit(bytes)
+    else this.#addCreditNextTurn(bytes)
+  }
+
+  /** Given at once, a stream of which nothing passes would be read on and on in this turn. */
+  #addCreditNextTurn(bytes: number): void {
+    const { timers } = this.#channel.session.services.environment
+    timers.defer(() => {
+      if (!this.#isOver) this.#subscription?.addCredit(bytes)
+    })
   }
 
   #handOut(record: DecodedRecord): void {
@@ -169,7 +190,7 @@ const streamProperties = (record: DecodedRecord): Uint8Array => {
   scan.scan(toPropertyBlock(record.headers))
   const value: FieldValue = { type: 'l', value: BigInt(record.offset) }
   return changeBlock(scan, {
-    dropHeaders: [STREAM_OFFSET_HEADER],
-    addHeaders: [{ name: STREAM_OFFSET_HEADER, value }],
+    dropHeaders: [STREAM_OFFSET],
+    addHeaders: [{ name: STREAM_OFFSET, value }],
   })
 }

@@ -4,6 +4,8 @@ import { type Broker, type Caller, type OffsetQuery } from '@millrace/core'
 import type { FieldValue } from './codec/field-table.ts'
 import { preconditionFailed } from './errors.ts'
 
+export const STREAM_OFFSET = 'x-stream-offset'
+
 const AGE = /^(\d+)([YMDhms])$/
 const SECOND_MS = 1_000
 const HOUR_MS = 3_600 * SECOND_MS
@@ -34,7 +36,7 @@ export type StreamStart =
 export const streamStartOf = (field: FieldValue | undefined, nowMs: number): StreamStart => {
   if (field === undefined) return { kind: 'next' }
   const start = parse(field, nowMs)
-  if (start === undefined) throw preconditionFailed("invalid arg 'x-stream-offset'")
+  if (start === undefined) throw preconditionFailed(`invalid arg '${STREAM_OFFSET}'`)
   return start
 }
 

@@ -84,6 +84,11 @@ export class RecordCursor {
     return this.#scanner.headerCount
   }
 
+  /** One header's value without decoding any; null is a value, `undefined` is none. */
+  header(key: Uint8Array): Uint8Array | null | undefined {
+    return this.#scanner.header(key)
+  }
+
   /** Decoded when asked for: most readers of a log look at few of them. */
   headers(): RecordHeader[] {
     return this.#scanner.headers()

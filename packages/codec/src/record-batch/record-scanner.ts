@@ -107,8 +107,28 @@ export class RecordScanner {
     return headers
   }
 
+  /** The value of the first header with this key, as UTF-8; the others are stepped over. */
+  header(key: Uint8Array): Uint8Array | null | undefined {
+    const reader = this.#reader
+    reader.position = this.#headersAt
+    for (let index = 0; index < this.headerCount; index++) {
+      const keyLength = this.#span('a header key')
+      if (keyLength < 0) reader.fail('a header key is null')
+      const isMeant = keyLength === key.length && this.#isAt(reader.position - keyLength, key)
+      const valueLength = this.#span('a header value')
+      if (isMeant) return this.view(reader.position - Math.max(valueLength, 0), valueLength)
+    }
+    return undefined
+  }
+
   view(at: number, length: number): Uint8Array | null {
     return length < 0 ? null : this.#bytes.subarray(at, at + length)
+  }
+
+  #isAt(at: number, expected: Uint8Array): boolean {
+    for (let index = 0; index < expected.length; index++)
+      if (this.#bytes[at + index] !== expected[index]) return false
+    return true
   }
 
   /** Reads a length and steps over as many bytes; the length is -1 for null. */

@@ -65,6 +65,34 @@ describe('RecordCursor', () => {
     expect([cursor.offset, toHex(cursor.value!)]).toEqual([1001, '3232'])
   })
 
+  it('finds the first header of a name without decoding any, and goes on', () => {
+    const builder = new RecordBatchBuilder()
+    const headers = [
+      { key: 'tag', value: null },
+      { key: 'tags', value: text('no') },
+      { key: 'größe', value: text('yes') },
+      { key: 'größe', value: text('later') },
+      { key: 'empty', value: text('') },
+    ]
+    builder.append(record('a', '1', at, headers))
+    builder.append(record('b', '2', at))
+    const cursor = new RecordCursor(builder.build())
+    cursor.next()
+    const found = (name: string) => {
+      const value = cursor.header(text(name))
+      return value && toHex(value)
+    }
+    expect(['größe', 'tag', 'empty', 'gr', 'tagse'].map(found)).toEqual([
+      toHex(text('yes')),
+      null,
+      '',
+      undefined,
+      undefined,
+    ])
+    expect(cursor.next()).toBe(true)
+    expect([cursor.offset, found('tag')]).toEqual([1, undefined])
+  })
+
   it('stays at the end', () => {
     const cursor = new RecordCursor(build())
     for (let index = 0; index < 3; index++) cursor.next()

@@ -4,6 +4,7 @@ import type { AmqpChannel } from '../amqp-channel.ts'
 import { ArgumentReader } from '../argument-reader.ts'
 import type { MethodFields } from '../codec/methods.ts'
 import { findField } from '../codec/field-table.ts'
+import { checkConsumerArguments } from '../consumer-arguments.ts'
 import { writeGetOk } from '../delivery-frames.ts'
 import { DIRECT_REPLY_QUEUE, randomText } from '../direct-reply.ts'
 import { notAllowed, notImplemented, preconditionFailed } from '../errors.ts'
@@ -13,8 +14,9 @@ import { queueTypeOf } from '../queue-arguments.ts'
 import { QueueConsumer } from '../queue-consumer.ts'
 import { ReplyConsumer } from '../reply-consumer.ts'
 import { exclusiveUse, inVhost, resourceFault } from '../resource-faults.ts'
-import { StreamConsumer, STREAM_OFFSET_HEADER } from '../stream-consumer.ts'
-import { findStart, streamStartOf } from '../stream-offset.ts'
+import { StreamConsumer } from '../stream-consumer.ts'
+import { streamFilterOf } from '../stream-filter.ts'
+import { findStart, STREAM_OFFSET, streamStartOf } from '../stream-offset.ts'
 import { inQueueWords, namedQueue } from './queue.ts'
 
 const GENERATED_PREFIX = 'amq.ctag-'
@@ -86,11 +88,13 @@ const consumeQueue = (
   const { messaging, caller, owner, names } = channel.host
   try {
     const { settings } = messaging.describeQueue(caller, queue, owner)
-    if (settings.isStream) return consumeStream(channel, fields, queue, tag)
+    const type = settings.isStream ? 'stream' : queueTypeOf(settings.labels)
+    checkConsumerArguments(type, fields.arguments, inVhost('queue', queue, names.vhost))
+    if (type === 'stream') return consumeStream(channel, fields, queue, tag)
     if (settings.isSingleActiveConsumer && fields.exclusive) {
       throw exclusiveUse(queue, names.vhost)
     }
-    const countsDeliveries = queueTypeOf(settings.labels) === 'quorum'
+    const countsDeliveries = type === 'quorum'
     const request = requestOf(channel, fields, queue)
     const consumer = new QueueConsumer(channel, { tag, request, countsDeliveries })
     consumer.start(channel.engine, request)
@@ -135,14 +139,15 @@ const consumeStream = async (
     throw preconditionFailed(`consumer prefetch count is not set for '${stream}'`)
   }
   const now = services.environment.clock.now()
-  const start = streamStartOf(findField(fields.arguments, STREAM_OFFSET_HEADER), now)
+  const start = streamStartOf(findField(fields.arguments, STREAM_OFFSET), now)
+  const filter = streamFilterOf(fields.arguments)
   const { broker } = services
   const { handle, offset } = await inQueueWords(channel, queue, async () => ({
     handle: await broker.openTopic(caller, queue, { create: false }),
     offset: await findStart(broker, caller, queue, start),
   }))
   if (!channel.isOpen) return
-  const consumer = new StreamConsumer(channel, { tag, handle, offset, prefetchCount })
+  const consumer = new StreamConsumer(channel, { tag, handle, offset, prefetchCount, filter })
   if (!fields.nowait) channel.reply('basic.consume-ok', { consumerTag: tag })
   channel.addConsumer(consumer)
   consumer.start(host.streams)

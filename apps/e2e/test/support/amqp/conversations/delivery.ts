@@ -156,6 +156,19 @@ const consuming: readonly Conversation[] = [
     $.queue(),
     $.consume('c', {}, { 'x-priority': 'high' }),
   ),
+  ...['classic', 'quorum'].map((type) =>
+    $.talk(
+      `consume: an offset, of a ${type} queue`,
+      $.queue('~q', { durable: true }, { 'x-queue-type': type }),
+      $.consume('c', {}, { 'x-stream-offset': 'first' }),
+    ),
+  ),
+  $.talk(
+    'consume: a priority, of a stream',
+    $.queue('~q', { durable: true }, { 'x-queue-type': 'stream' }),
+    $.qos(1),
+    $.consume('c', {}, { 'x-priority': 5 }),
+  ),
   $.talk(
     'consume: by priority',
     $.queue(),
