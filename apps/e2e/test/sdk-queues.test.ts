@@ -317,6 +317,35 @@ describe('with one broker', () => {
     expect(await queue.describe()).toMatchObject({ ready: 1 })
   })
 
+  test('what a worker fails at comes again after a while that grows', async () => {
+    const queue = client.queue<number>('patient')
+    await queue.declare({ redeliveryDelayMsMin: 200, redeliveryDelayMsMax: 300 })
+    const triedAtMs: number[] = []
+    const consumer = queue.consume({ prefetch: 1 })
+    await queue.send(1)
+    await queue.send(2)
+    const others: number[] = []
+    for await (const delivery of consumer) {
+      if (delivery.payload === 2) {
+        others.push(triedAtMs.length)
+        await delivery.ack()
+        continue
+      }
+      triedAtMs.push(performance.now())
+      if (triedAtMs.length === 3) break
+      await delivery.nack()
+      if (triedAtMs.length === 1) {
+        const described = () => queue.describe()
+        await eventually('it waits', async () => (await described()).delayed === 1)
+      }
+    }
+    const [first, second, third] = triedAtMs as [number, number, number]
+    expect(others).toEqual([1])
+    expect(second - first).toBeGreaterThanOrEqual(200)
+    expect(third - second).toBeGreaterThanOrEqual(300)
+    await expect(queue.declare({})).rejects.toMatchObject({ code: 'ERR_QUEUE_EXISTS' })
+  })
+
   test('a transaction moves a job, or leaves it where it was', async () => {
     const from = client.queue<number>('from')
     const to = client.queue<number>('to')

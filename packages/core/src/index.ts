@@ -125,6 +125,7 @@ export {
   type MessagingSession,
   type MessagingSessionOptions,
   type Outcome,
+  type RedeliveryDelayOf,
   type OverflowPolicy,
   type Owner,
   type PropertyFormat,

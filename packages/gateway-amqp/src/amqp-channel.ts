@@ -264,9 +264,10 @@ export class AmqpChannel {
     )
   }
 
+  /** To RabbitMQ from 4.3 on: handed back untried. What is rejected was tried, and failed. */
   #nack(bytes: Uint8Array, from: number, to: number): void {
     const isRequeued = ((bytes[from + TAG_BYTES] ?? 0) & NACK_REQUEUE_BIT) !== 0
-    this.#settle(bytes, from, to, MULTIPLE_BIT, isRequeued ? 'requeue' : 'reject')
+    this.#settle(bytes, from, to, MULTIPLE_BIT, isRequeued ? 'release' : 'reject')
   }
 
   #reject(bytes: Uint8Array, from: number, to: number): void {

@@ -50,6 +50,13 @@ const queueArguments: readonly (readonly [string, (settings: Partial<QueueSettin
     ],
     ['x-delivery-limit', ({ deliveryLimit }) => deliveryLimit],
     [
+      'x-delayed-retry-type',
+      ({ redeliveryDelayMsMin, redeliveryDelayOf }) =>
+        redeliveryDelayMsMin === undefined ? undefined : redeliveryDelayOf,
+    ],
+    ['x-delayed-retry-min', ({ redeliveryDelayMsMin }) => redeliveryDelayMsMin],
+    ['x-delayed-retry-max', ({ redeliveryDelayMsMax }) => redeliveryDelayMsMax],
+    [
       QUEUE_TYPE,
       ({ labels = {} }) => (queueTypeOf(labels) === 'classic' ? undefined : queueTypeOf(labels)),
     ],

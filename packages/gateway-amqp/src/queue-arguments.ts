@@ -1,7 +1,7 @@
 /**
  * The arguments of `queue.declare` as the engine's settings. What the engine has no setting for is
  * kept as a label, so that it can be shown and compared; what RabbitMQ refuses for a type of queue is
- * refused here as well, except for a delivery limit, which every queue has.
+ * refused here as well, except for a delivery limit and delayed retries, which every queue has.
  */
 import type { OverflowPolicy, QueueSettings } from '@millrace/core'
 import { ArgumentReader } from './argument-reader.ts'
@@ -31,6 +31,12 @@ const overflowPolicies: Readonly<Record<string, OverflowPolicy>> = {
 const ofStreams = ['x-max-age', 'x-stream-max-segment-size-bytes', 'x-stream-filter-size-bytes']
 const ofDeadLetters = ['x-dead-letter-exchange', 'x-dead-letter-routing-key', DEAD_LETTER_STRATEGY]
 
+const RETRY_TYPE = 'x-delayed-retry-type'
+const RETRY_MIN = 'x-delayed-retry-min'
+const RETRY_MAX = 'x-delayed-retry-max'
+const ofRetries = [RETRY_TYPE, RETRY_MIN, RETRY_MAX]
+const retryTypes = ['disabled', 'all', 'failed', 'returned'] as const
+
 /** Arguments that a type of queue does not have. */
 const refused: Readonly<Record<QueueType, readonly string[]>> = {
   classic: [...ofStreams, DEAD_LETTER_STRATEGY],
@@ -44,6 +50,7 @@ const refused: Readonly<Record<QueueType, readonly string[]>> = {
     'x-overflow',
     'x-single-active-consumer',
     'x-delivery-limit',
+    ...ofRetries,
     QUEUE_MODE,
   ],
 }
@@ -70,7 +77,12 @@ export const queueSettingsOf = (
     (other) => `"unsupported queue type '${other}'"`,
   )
   checkType(type ?? 'classic', reader, declaration, subject)
-  const known = { ...limitsOf(reader, type), ...deadLettersOf(reader), ...consumersOf(reader) }
+  const known = {
+    ...limitsOf(reader, type),
+    ...deadLettersOf(reader),
+    ...consumersOf(reader),
+    ...retriesOf(reader),
+  }
   return {
     isDurable: declaration.durable,
     isAutoDelete: declaration.autoDelete,
@@ -151,6 +163,18 @@ const consumersOf = (reader: ArgumentReader): Partial<QueueSettings> => {
     deliveryLimit: limit === undefined || limit < 0 ? undefined : limit,
     deliveryTimeoutMs: reader.integer('x-consumer-timeout', { min: 1, max: TIME_MS_MAX }),
   }
+}
+
+/** Without a type, and disabled, the times mean nothing. */
+const retriesOf = (reader: ArgumentReader): Partial<QueueSettings> => {
+  const of = reader.choice(RETRY_TYPE, retryTypes, () => 'invalid_delayed_retry_type')
+  const limits = { min: 1, max: TIME_MS_MAX }
+  const redeliveryDelayMsMin = reader.integer(RETRY_MIN, limits)
+  const redeliveryDelayMsMax = reader.integer(RETRY_MAX, limits)
+  if (of === undefined || of === 'disabled') return {}
+  if (redeliveryDelayMsMin === undefined)
+    throw reader.invalid(RETRY_TYPE, 'delayed_retry_min_not_set')
+  return { redeliveryDelayOf: of, redeliveryDelayMsMin, redeliveryDelayMsMax }
 }
 
 /** Words that are checked, and mean nothing to the engine. */

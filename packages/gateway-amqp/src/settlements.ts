@@ -62,9 +62,9 @@ export class Settlements {
   recover(): void {
     this.flush()
     this.#takeUpTo(0)
-    this.#outcome = 'requeue'
+    this.#outcome = 'release'
     for (const delivery of this.#taken) {
-      if (delivery instanceof StreamConsumer) delivery.settle('requeue')
+      if (delivery instanceof StreamConsumer) delivery.settle('release')
       else this.#gathered.push(delivery)
     }
     this.#taken.length = 0

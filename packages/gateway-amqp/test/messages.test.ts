@@ -496,7 +496,18 @@ describe('settling', () => {
     expect(settled()).toEqual([
       [1, 'ack'],
       [1, 'reject'],
-      [2, 'requeue'],
+      [2, 'release'],
+    ])
+  })
+
+  it('tells what failed from what is handed back', () => {
+    peer.send(1, 'basic.reject', { deliveryTag: 1, requeue: true })
+    peer.send(1, 'basic.nack', { deliveryTag: 2, requeue: true })
+    peer.send(1, 'basic.recover', { requeue: true })
+    expect(settled()).toEqual([
+      [1, 'requeue'],
+      [1, 'release'],
+      [2, 'release'],
     ])
   })
 

@@ -87,6 +87,9 @@ describe('queue.declare', () => {
         'x-max-priority': 10,
         'x-single-active-consumer': true,
         'x-delivery-limit': 3,
+        'x-delayed-retry-type': 'failed',
+        'x-delayed-retry-min': 1_000,
+        'x-delayed-retry-max': 30_000,
         'x-consumer-timeout': 60_000,
         'x-queue-type': 'classic',
         'x-queue-mode': 'lazy',
@@ -107,6 +110,9 @@ describe('queue.declare', () => {
       priorityMax: 10,
       isSingleActiveConsumer: true,
       deliveryLimit: 3,
+      redeliveryDelayOf: 'failed',
+      redeliveryDelayMsMin: 1_000,
+      redeliveryDelayMsMax: 30_000,
       deliveryTimeoutMs: 60_000,
       isStream: false,
       labels: {
@@ -124,6 +130,17 @@ describe('queue.declare', () => {
       isStream: true,
       retentionMs: 7 * 24 * 3_600_000,
     })
+  })
+
+  it.each<[Record<string, Plain>]>([
+    [{ 'x-delayed-retry-type': 'disabled' }],
+    [{ 'x-delayed-retry-type': 'disabled', 'x-delayed-retry-min': 5, 'x-delayed-retry-max': 9 }],
+    [{ 'x-delayed-retry-min': 5 }],
+  ])('delays no retries without a type that says which: %j', async (args) => {
+    await declare('q', { durable: true }, args)
+    const { redeliveryDelayMsMin, labels } = world.messaging.queues.get('q')!.settings
+    expect([redeliveryDelayMsMin, labels]).toEqual([undefined, {}])
+    expect((await declare('q', { durable: true })).name).toBe('queue.declare-ok')
   })
 
   it.each<[string, Plain, string]>([
@@ -146,6 +163,11 @@ describe('queue.declare', () => {
     ['x-queue-mode', 'foo', '"unsupported queue mode \'foo\'"'],
     ['x-queue-version', 3, '"unsupported queue version \'3\'"'],
     ['x-delivery-limit', 'a', '"expected integer, got longstr"'],
+    ['x-delayed-retry-type', 'some', 'invalid_delayed_retry_type'],
+    ['x-delayed-retry-type', true, '{unacceptable_type,bool}'],
+    ['x-delayed-retry-type', 'all', 'delayed_retry_min_not_set'],
+    ['x-delayed-retry-min', 0, '{value_zero,0}'],
+    ['x-delayed-retry-max', '1s', '"expected integer, got longstr"'],
   ])('refuses %s of %j as RabbitMQ does', async (name, value, why) => {
     const answer = await declare('q', { durable: true }, { [name]: value })
     expect(problemOf(answer)).toBe(
@@ -182,6 +204,11 @@ describe('queue.declare', () => {
       { durable: true },
       { 'x-queue-type': 'stream', 'x-message-ttl': 5 },
       "invalid arg 'x-message-ttl' for queue 'q' in vhost '/' of queue type rabbit_stream_queue",
+    ],
+    [
+      { durable: true },
+      { 'x-queue-type': 'stream', 'x-delayed-retry-min': 5 },
+      "invalid arg 'x-delayed-retry-min' for queue 'q' in vhost '/' of queue type rabbit_stream_queue",
     ],
     [
       { durable: true },
@@ -239,6 +266,28 @@ describe('queue.declare', () => {
       const text = difference.replace(/^('[^']*'): /, "$1 for queue 'q' in vhost '/': ")
       expect(problemOf(await declare('q', flags, args))).toBe(
         `channel.close PRECONDITION_FAILED - inequivalent arg ${text}`,
+      )
+    })
+
+    it.each<[Record<string, Plain>, string]>([
+      [{}, "-type': received none but current is the value 'all' of type 'longstr'"],
+      [
+        { 'x-delayed-retry-type': 'failed', 'x-delayed-retry-min': 5 },
+        "-type': received 'failed' but current is 'all'",
+      ],
+      [
+        { 'x-delayed-retry-type': 'all', 'x-delayed-retry-min': 6 },
+        "-min': received '6' but current is '5'",
+      ],
+      [
+        { 'x-delayed-retry-type': 'all', 'x-delayed-retry-min': 5, 'x-delayed-retry-max': 9 },
+        "-max': received the value '9' of type 'signedint' but current is none",
+      ],
+    ])('is refused when retries are delayed otherwise: %j', async (args, difference) => {
+      await declare('r', {}, { 'x-delayed-retry-type': 'all', 'x-delayed-retry-min': 5 })
+      expect(problemOf(await declare('r', {}, args))).toBe(
+        "channel.close PRECONDITION_FAILED - inequivalent arg 'x-delayed-retry" +
+          difference.replace("':", "' for queue 'r' in vhost '/':"),
       )
     })
 

@@ -15,6 +15,8 @@ const settingOf: Readonly<Record<string, string>> = {
   dedupWindow: 'dedupWindowMs',
   retention: 'retentionMs',
   deliveryTimeout: 'deliveryTimeoutMs',
+  redeliveryDelay: 'redeliveryDelayMsMin',
+  redeliveryDelayMax: 'redeliveryDelayMsMax',
   autoDelete: 'isAutoDelete',
   internal: 'isInternal',
   singleActiveConsumer: 'isSingleActiveConsumer',
@@ -25,7 +27,7 @@ const settingOf: Readonly<Record<string, string>> = {
 /** Units as in the configuration; what is no quantity goes to the broker as it is. */
 const parseValue = (name: string, text: string): unknown => {
   if (name.startsWith('is') && (text === 'true' || text === 'false')) return text === 'true'
-  if (name.endsWith('Ms')) return parseDuration(text) ?? text
+  if (/Ms(Min|Max)?$/.test(name)) return parseDuration(text) ?? text
   if (name === 'bytesMax') return parseBytes(text) ?? text
   return numbers.has(name) && /^\d{1,15}$/.test(text) ? Number(text) : text
 }

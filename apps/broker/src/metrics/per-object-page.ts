@@ -88,6 +88,12 @@ const queueRows: readonly QueueRow[] = [
     read: ({ readyBytes }) => readyBytes,
   },
   {
+    name: 'millrace_queue_delayed',
+    kind: 'gauge',
+    help: 'Messages of a queue that came back and are not ready before their time.',
+    read: ({ delayedCount }) => delayedCount,
+  },
+  {
     name: 'millrace_queue_in_flight',
     kind: 'gauge',
     help: 'Messages of a queue that were delivered and not settled.',

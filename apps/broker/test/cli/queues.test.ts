@@ -43,8 +43,15 @@ it('creates, lists, describes, alters and deletes a queue', async () => {
   })
   expect(await done('queue', 'describe', 'q1')).toMatch(/^queue +q1\n[^]*lengthMax +1000\n/)
   await done('queue', 'alter', 'q1', '--length-max', '5', '--reset', 'messageTtlMs')
+  const delay = ['--redelivery-delay', '1s', '--redelivery-delay-max', '1m']
+  await done('queue', 'alter', 'q1', ...delay, '--redelivery-delay-of', 'failed')
   const altered = objectOf(await done('queue', 'describe', 'q1', '--output', 'jsonl'))
-  expect(altered['settings']).toMatchObject({ lengthMax: 5 })
+  expect(altered['settings']).toMatchObject({
+    lengthMax: 5,
+    redeliveryDelayMsMin: 1_000,
+    redeliveryDelayMsMax: 60_000,
+    redeliveryDelayOf: 'failed',
+  })
   expect(altered['settings']).not.toHaveProperty('messageTtlMs')
   expect(await done('queue', 'delete', 'q1', '--yes')).toBe('deleted q1 with 0 messages\n')
   const missing = await millrace(['queue', 'describe', 'q1'])

@@ -75,6 +75,7 @@ const queueOf = (queue: string): QueueDescription => ({
   isExclusive: false,
   readyCount: 7,
   readyBytes: 70,
+  delayedCount: 6,
   inFlightCount: 2,
   consumerCount: 1,
   counters: {
@@ -93,6 +94,7 @@ it('shows as many queues as it may, with their figures', async () => {
   const pause = async (): Promise<void> => {}
   const page = await formatPerObjectPage({ topics: [], queues, topicsMax: 1, pause })
   expect(page).toContain('millrace_queue_ready{namespace="/",queue="a"} 7\n')
+  expect(page).toContain('millrace_queue_delayed{namespace="/",queue="a"} 6\n')
   expect(page).toContain('millrace_queue_dead_lettered_total{namespace="/",queue="a"} 3\n')
   expect(page).not.toContain('queue="b"')
   expect(page).toContain('\nmillrace_queues_left_out 1\n')

@@ -59,6 +59,7 @@ export class FakeQueue {
       settings: this.settings as QueueSettings,
       isExclusive: this.owner !== undefined,
       readyCount: this.ready.length,
+      delayedCount: 0,
       readyBytes: this.ready.reduce((sum, { message }) => sum + message.payload.length, 0),
       inFlightCount: this.inFlightCount,
       consumerCount: this.consumers.length,

@@ -31,6 +31,10 @@ export interface QueueSettings {
   readonly priorityMax?: number
   readonly isSingleActiveConsumer?: boolean
   readonly deliveryLimit?: number
+  readonly redeliveryDelayMsMin?: number
+  readonly redeliveryDelayMsMax?: number
+  /** Default: `all`. */
+  readonly redeliveryDelayOf?: 'all' | 'failed' | 'returned'
   readonly deliveryTimeoutMs?: number
   readonly isKeyOrdered?: boolean
   readonly dedupWindowMs?: number

@@ -370,6 +370,7 @@ export class FakeQueues {
       exclusive: isExclusive,
       ready: ready.length,
       readyBytes: 0,
+      delayed: 0,
       inFlight: this.inFlight.size,
       consumers: this.consumers.size,
       counters: noCounters,

@@ -65,6 +65,9 @@ export type HeaderMatch = 'all' | 'any' | 'all-with-x' | 'any-with-x'
 
 export type OverflowPolicy = 'drop-head' | 'reject' | 'reject-dead-letter'
 
+/** Of what comes back: what failed, what was given back untried, or both. */
+export type RedeliveryDelayOf = 'all' | 'failed' | 'returned'
+
 /** `undefined` where there is no limit or no such thing. Times are milliseconds, sizes bytes. */
 export interface QueueSettings {
   /** The definition and its persistent messages survive a restart. */
@@ -86,6 +89,11 @@ export interface QueueSettings {
   readonly isSingleActiveConsumer: boolean
   /** Returned more often than this, a message is dead-lettered or dropped. */
   readonly deliveryLimit: number | undefined
+  /** What comes back waits for this times how often it did, before it is delivered again. */
+  readonly redeliveryDelayMsMin: number | undefined
+  /** … and for no longer than this. */
+  readonly redeliveryDelayMsMax: number | undefined
+  readonly redeliveryDelayOf: RedeliveryDelayOf
   /** A delivery that is not settled for this long ends its session with ERR_DELIVERY_TIMEOUT. */
   readonly deliveryTimeoutMs: number | undefined
   /** Messages with the same key are in flight one at a time, in order. */
@@ -109,6 +117,8 @@ export interface QueueDescription {
   /** Messages that wait for a consumer. */
   readonly readyCount: number
   readonly readyBytes: number
+  /** Came back, and are not ready before their time. */
+  readonly delayedCount: number
   readonly inFlightCount: number
   readonly consumerCount: number
   /** Counted since the broker was opened. */
@@ -200,8 +210,13 @@ export interface Delivery {
   readonly deliveryCount: number
 }
 
-/** `requeue`: back to its place. `reject`: dead-lettered, or dropped where there is nowhere to go. */
-export type Outcome = 'ack' | 'requeue' | 'reject'
+/**
+ * How a delivery comes back to its place: `requeue` when it failed, `release` when it was not tried.
+ * Both are counted; a queue may delay one and not the other.
+ */
+export type Return = 'requeue' | 'release'
+/** `reject`: dead-lettered, or dropped where there is nowhere to go. */
+export type Outcome = 'ack' | Return | 'reject'
 
 /** Shared by several consumers: together they have no more in flight than this. */
 export interface CreditPool {

@@ -160,7 +160,7 @@ export class DeadLetters implements DeadLetterTaker {
   #again(queue: Queue, entry: QueueEntry, reason: Reason): void {
     if (queue.isDeleted) return
     entry.verdict = reason
-    entry.lane.putBack(entry, false)
+    entry.lane.putBack(entry)
     this.#parts.timers.after(RETRY_MS, () => queue.wake())
   }
 }

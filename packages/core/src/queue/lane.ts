@@ -28,8 +28,10 @@ export interface Lane {
   mayDeliver(entry: QueueEntry): boolean
   /** Takes what `head` gave: it is in flight. */
   shift(): void
-  /** Back to its place. `isCounted`: as another delivery that failed. */
-  putBack(entry: QueueEntry, isCounted: boolean): void
+  /** Counts another delivery that came back. */
+  countReturn(entry: QueueEntry): void
+  /** Back to its place. */
+  putBack(entry: QueueEntry): void
   settle(entry: QueueEntry): void
   /** Settles the next message unread; false when none is ready. */
   dropHead(): boolean

@@ -34,6 +34,8 @@ export const QUEUES_PER_NAMESPACE_MAX = 100_000
 export const CONSUMERS_PER_QUEUE_MAX = 100_000
 export const PRIORITY_MAX = 255
 export const DELIVERY_LIMIT_MAX = 1_000_000
+/** Before a message that came back is delivered again: 49 days. */
+export const REDELIVERY_DELAY_MS_MAX = 0xffff_ffff
 /** Looked past for a key that is free, or a consumer's sake. */
 export const HELD_MESSAGES_MAX = 1_024
 export const DEDUP_IDS_MAX = 1_000_000

@@ -42,6 +42,7 @@ import { LocalMessagingSession, type MessagingAccess } from './messaging-session
 import { moveMessages } from './move-messages.ts'
 import { BatchGatherer } from './open-batch.ts'
 import { Publisher, type Routes } from './publisher.ts'
+import { waitingCountOf } from './queue-description.ts'
 import { QueueReclaimer } from './queue-reclaimer.ts'
 import { QueueRegistry } from './queue-registry.ts'
 import { QueueTrimmer } from './queue-trimmer.ts'
@@ -291,9 +292,10 @@ export class LocalMessaging implements Messaging {
     if (this.queues.find(caller.namespace, name) === undefined) return { messageCount: 0 }
     const { namespace } = caller
     const queue = this.queues.get(namespace, name, owner)
-    const messageCount = await this.queues.delete(queue, ({ consumers, readyCount }) => {
-      if (ifUnused === true && consumers.size > 0) throw new BrokerError('ERR_QUEUE_IN_USE', [name])
-      if (ifEmpty === true && readyCount > 0) throw new BrokerError('ERR_QUEUE_NOT_EMPTY', [name])
+    const messageCount = await this.queues.delete(queue, (found) => {
+      if (ifUnused === true && found.isConsumed) throw new BrokerError('ERR_QUEUE_IN_USE', [name])
+      if (ifEmpty === true && waitingCountOf(found) > 0)
+        throw new BrokerError('ERR_QUEUE_NOT_EMPTY', [name])
     })
     const { topics } = this.#parts
     if (queue.settings.isStream && topics.find(namespace, name) !== undefined)

@@ -98,10 +98,13 @@ export class MemoryLane implements Lane {
     this.readyBytes -= entry.payloadBytes
   }
 
-  putBack(entry: QueueEntry, isCounted: boolean): void {
+  countReturn(entry: QueueEntry): void {
+    entry.deliveryCount++
+  }
+
+  putBack(entry: QueueEntry): void {
     entry.state = 'ready'
     entry.isRedelivered = true
-    if (isCounted) entry.deliveryCount++
     this.#returned.push(entry)
     if (entry.verdict !== undefined) return
     this.readyCount++

@@ -183,8 +183,15 @@ export const checkAdmission = (
     throw new BrokerError('ERR_LIMIT_EXCEEDED', [CONSUMERS_PER_QUEUE_MAX, 'consumers of a queue'])
 }
 
+/** The one that has its turn keeps it. */
+export const activeOf = (
+  consumers: ReadonlySet<QueueConsumer>,
+  current: QueueConsumer | undefined,
+): QueueConsumer | undefined =>
+  current !== undefined && consumers.has(current) ? current : highestOf(consumers)
+
 /** The first of the highest priority. */
-export const highestOf = (consumers: ReadonlySet<QueueConsumer>): QueueConsumer | undefined => {
+const highestOf = (consumers: ReadonlySet<QueueConsumer>): QueueConsumer | undefined => {
   let highest: QueueConsumer | undefined
   for (const consumer of consumers)
     if (highest === undefined || consumer.options.priority > highest.options.priority)

@@ -9,10 +9,26 @@ export const describeQueue = (queue: Queue): QueueDescription => ({
   isExclusive: queue.owner !== undefined,
   readyCount: queue.readyCount,
   readyBytes: queue.readyBytes,
+  delayedCount: queue.delayed?.count ?? 0,
   inFlightCount: queue.inFlightCount,
   consumerCount: queue.consumers.size,
   counters: { ...queue.counts },
 })
+
+/** What is ready, and what will be when its time has come. */
+export const waitingCountOf = ({ readyCount, delayed }: Queue): number =>
+  readyCount + (delayed?.count ?? 0)
+
+const waitingBytesOf = ({ readyBytes, delayed }: Queue): number =>
+  readyBytes + (delayed?.bytes ?? 0)
+
+/** Whether it holds more than it may, and drops what is over. What waits for its time counts too. */
+export const isOverLength = (queue: Queue): boolean => {
+  const { lengthMax, bytesMax, overflow } = queue.settings
+  if (overflow !== 'drop-head') return false
+  if (lengthMax !== undefined && waitingCountOf(queue) > lengthMax) return true
+  return bytesMax !== undefined && waitingBytesOf(queue) > bytesMax
+}
 
 /**
  * Whether so many more messages, of so many bytes together, are too many for a queue that refuses
@@ -21,7 +37,8 @@ export const describeQueue = (queue: Queue): QueueDescription => ({
 export const wouldRefuse = (queue: Queue, bytes: number, count = 1): boolean => {
   const { lengthMax, bytesMax, overflow } = queue.settings
   if (overflow === 'drop-head' || (lengthMax === undefined && bytesMax === undefined)) return false
-  let { readyCount, readyBytes } = queue
+  let readyCount = waitingCountOf(queue)
+  let readyBytes = waitingBytesOf(queue)
   for (const { pendingCount, pendingBytes } of queue.lanes) {
     readyCount += pendingCount
     readyBytes += pendingBytes

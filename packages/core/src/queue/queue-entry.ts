@@ -11,6 +11,8 @@ export type EntryState =
   | 'ready'
   /** With a session, or with the dead-lettering. */
   | 'in-flight'
+  /** Back, and not to be delivered before its time. */
+  | 'delayed'
   /** Settled by a transaction whose outcome is not known yet. */
   | 'locked'
   | 'settled'

@@ -17,6 +17,7 @@ import type { RouteTarget } from '../routing/route-target.ts'
 import { QUEUES_PER_NAMESPACE_MAX } from './limits.ts'
 import type { LaneMaker } from './lane-maker.ts'
 import type { QueueDefinition } from './queue-definition.ts'
+import { waitingCountOf } from './queue-description.ts'
 import {
   applyQueueSettings,
   completeQueueSettings,
@@ -164,7 +165,7 @@ export class QueueRegistry {
       const grave: Grave = { id, logIds: logIdsOf(queue.definition) }
       if (id > 0) all.set(QUEUE + id, null).set(GRAVE + id, grave)
       if (all.size > 0) await commit(all)
-      const count = queue.readyCount
+      const count = waitingCountOf(queue)
       queue.end(new BrokerError('ERR_QUEUE_DELETED', [name]))
       this.#byName.get(namespace)?.delete(name)
       apply()

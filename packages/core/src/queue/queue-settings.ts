@@ -2,7 +2,7 @@
 import { BrokerError } from '@millrace/codec'
 import type { QueueSettings, QueueSettingsPatch } from '../engine/messaging.ts'
 import { checkRoutingKey, shownName } from '../names.ts'
-import { DELIVERY_LIMIT_MAX, PRIORITY_MAX } from './limits.ts'
+import { DELIVERY_LIMIT_MAX, PRIORITY_MAX, REDELIVERY_DELAY_MS_MAX } from './limits.ts'
 
 export const defaultQueueSettings: QueueSettings = {
   isDurable: true,
@@ -17,6 +17,9 @@ export const defaultQueueSettings: QueueSettings = {
   priorityMax: undefined,
   isSingleActiveConsumer: false,
   deliveryLimit: undefined,
+  redeliveryDelayMsMin: undefined,
+  redeliveryDelayMsMax: undefined,
+  redeliveryDelayOf: 'all',
   deliveryTimeoutMs: undefined,
   isKeyOrdered: false,
   dedupWindowMs: undefined,
@@ -50,6 +53,8 @@ const text: Check = (value) => {
 
 const overflows: readonly unknown[] = ['drop-head', 'reject', 'reject-dead-letter']
 
+const delayable: readonly unknown[] = ['all', 'failed', 'returned']
+
 const labels: Check = (value) =>
   typeof value === 'object' && value !== null ? undefined : 'names and texts'
 
@@ -67,6 +72,9 @@ const checks: Readonly<Record<SettingName, Check>> = {
   priorityMax: integer(1, PRIORITY_MAX),
   isSingleActiveConsumer: boolean,
   deliveryLimit: integer(0, DELIVERY_LIMIT_MAX),
+  redeliveryDelayMsMin: integer(1, REDELIVERY_DELAY_MS_MAX),
+  redeliveryDelayMsMax: integer(1, REDELIVERY_DELAY_MS_MAX),
+  redeliveryDelayOf: (value) => (delayable.includes(value) ? undefined : 'all, failed or returned'),
   deliveryTimeoutMs: integer(1_000),
   isKeyOrdered: boolean,
   dedupWindowMs: integer(1),
@@ -92,6 +100,8 @@ const refusedOverTopics: readonly SettingName[] = [
 const checkTogether = (settings: QueueSettings): void => {
   if (settings.deadLetterKey !== undefined && settings.deadLetterExchange === undefined)
     throw invalid('deadLetterKey', 'it needs a deadLetterExchange')
+  if (settings.redeliveryDelayMsMax !== undefined && settings.redeliveryDelayMsMin === undefined)
+    throw invalid('redeliveryDelayMsMax', 'it needs a redeliveryDelayMsMin')
   if (settings.topic === undefined) return
   for (const setting of refusedOverTopics)
     if (settings[setting] !== undefined)
@@ -163,6 +173,9 @@ export const completeQueueSettings = (stored: Partial<QueueSettings>): QueueSett
     priorityMax: all.priorityMax,
     isSingleActiveConsumer: all.isSingleActiveConsumer,
     deliveryLimit: all.deliveryLimit,
+    redeliveryDelayMsMin: all.redeliveryDelayMsMin,
+    redeliveryDelayMsMax: all.redeliveryDelayMsMax,
+    redeliveryDelayOf: all.redeliveryDelayOf,
     deliveryTimeoutMs: all.deliveryTimeoutMs,
     isKeyOrdered: all.isKeyOrdered,
     dedupWindowMs: all.dedupWindowMs,

@@ -1,6 +1,6 @@
 /**
- * The times a queue waits for: when its next message expires, and when it goes itself because nobody
- * uses it. Most queues wait for neither: each timer is made when it is first needed.
+ * The times a queue waits for: when its next message expires or is to be delivered again, and when it
+ * goes itself because nobody uses it. Most queues wait for neither: each timer is made when it is first needed.
  */
 import type { Timers } from '../environment/environment.ts'
 import type { SteadyClock } from './steady-clock.ts'
@@ -28,6 +28,10 @@ export class QueueTimers {
     const { timers, clock } = this.#parts
     this.#expiry ??= new WakeTimer(timers, () => this.#queue.wake())
     this.#expiry.wakeAt(atMs, clock.now())
+  }
+
+  wakeIn(delayMs: number): void {
+    this.wakeAt(this.#parts.clock.now() + Math.ceil(delayMs))
   }
 
   /** Watches whether the queue is used, by what its settings say now. */

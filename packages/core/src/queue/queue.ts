@@ -6,7 +6,7 @@
  * goes to the next consumer that can take one.
  *
  * Invariants:
- * - a message is in flight with one holder at a time, and comes back to its own place;
+ * - a message has one holder at a time, and comes back to its own place, at once or after a delay;
  * - a consumer never has more in flight than its credit;
  * - nothing is handed over in the call that made it possible.
  */
@@ -17,6 +17,7 @@ import type {
   Outcome,
   QueueDescription,
   QueueSettings,
+  Return,
 } from '../engine/messaging.ts'
 import { ConsumerLine } from './consumer-line.ts'
 import { DedupWindow } from './dedup-window.ts'
@@ -26,14 +27,21 @@ import type { Lane, LaneHooks } from './lane.ts'
 import { LaneOrder } from './lane-order.ts'
 import type { LedgerLog } from './ledger-log.ts'
 import { DISPATCH_MESSAGES_MAX } from './limits.ts'
-import { checkAdmission, type ConsumerOptions, highestOf, QueueConsumer } from './queue-consumer.ts'
+import { activeOf, checkAdmission, type ConsumerOptions, QueueConsumer } from './queue-consumer.ts'
 import { QueueCounts } from './queue-counts.ts'
 import type { QueueDefinition } from './queue-definition.ts'
 import type { QueueEntry } from './queue-entry.ts'
 import type { QueueParts } from './queue-parts.ts'
 import { QueueTimers, type TimedQueue } from './queue-timers.ts'
-import { expiresAt, lifeOf } from './message-life.ts'
-import { describeQueue } from './queue-description.ts'
+import {
+  expiredHead,
+  isDue,
+  mayExpire,
+  mayExpireUndelivered,
+  nextExpiryAtMs,
+} from './queue-expiry.ts'
+import { describeQueue, isOverLength } from './queue-description.ts'
+import { DelayedReturns, redeliveryDelayMs } from './redelivery-delay.ts'
 import type { Topic } from '../topic/topic.ts'
 
 const nobody: ReadonlySet<QueueConsumer> = new Set()
@@ -49,6 +57,8 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
   consumers: ReadonlySet<QueueConsumer> = nobody
   #dedup: DedupWindow | undefined
   ledgerLog: LedgerLog | undefined
+  /** What came back and is not due. Made with the first: most queues delay nothing. */
+  delayed: DelayedReturns | undefined
   /** Whose it is, when it is exclusive. */
   readonly owner: object | undefined
   isScheduled = false
@@ -184,7 +194,7 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
     for (;;) {
       const entry = this.#head()
       if (entry === undefined) return undefined
-      if (this.#isDue(entry)) this.#discard(entry)
+      if (isDue(entry, this, this.#parts.clock)) this.#discard(entry)
       else if (!entry.lane.mayDeliver(entry)) return undefined
       else if (!this.#isKeyTaken(entry)) return this.#delivered(entry)
     }
@@ -203,29 +213,17 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
     if (outcome === 'ack') {
       entry.lane.settle(entry)
       this.counts.settled++
-    } else if (outcome === 'requeue') this.putBack(entry, true)
-    else this.condemn(entry, 'rejected')
+    } else if (outcome === 'reject') this.condemn(entry, 'rejected')
+    else this.#cameBack(entry, outcome)
     if (holder === undefined) this.#released(entry)
     else holder.released(entry)
-  }
-
-  /** `isCounted`: it was delivered and failed; an end of its session counts too. */
-  putBack(entry: QueueEntry, isCounted: boolean): void {
-    if (this.isDeleted) return entry.lane.settle(entry)
-    const { deliveryLimit = Infinity } = this.settings
-    if (isCounted && entry.deliveryCount >= deliveryLimit) {
-      entry.deliveryCount++
-      return this.condemn(entry, 'delivery-limit')
-    }
-    entry.lane.putBack(entry, isCounted)
-    for (const waiting of this.#keys?.returned(entry) ?? []) this.#unhold(waiting)
-    this.wake()
   }
 
   /** Taken by the broker itself, and not used: back to its place, as if nothing had been. */
   giveBack(entry: QueueEntry): void {
     const { isRedelivered } = entry
-    this.putBack(entry, false)
+    if (this.isDeleted) entry.lane.settle(entry)
+    else this.#putBack(entry)
     entry.isRedelivered = isRedelivered
     this.#released(entry)
   }
@@ -240,21 +238,19 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
     }
     if (entry.content !== undefined) return this.#parts.deadLetters.take(this, entry, reason)
     entry.verdict = reason
-    entry.lane.putBack(entry, false)
+    entry.lane.putBack(entry)
     this.wake()
   }
 
   dispatch(): boolean {
     this.#parts.woken(this)
     if (this.isDeleted) return false
-    let left = DISPATCH_MESSAGES_MAX
+    const nowMs = this.#parts.clock.monotonic()
+    let left = DISPATCH_MESSAGES_MAX - this.#endDelays(nowMs, DISPATCH_MESSAGES_MAX)
     while (left > 0 && this.#dropOne()) left--
     while (left > 0 && this.#expireOne()) left--
-    if (this.#isLooking) {
-      const nowMs = this.#parts.clock.monotonic()
-      while (left > 0 && this.#handOne(nowMs)) left--
-    }
-    this.#armExpiry()
+    if (this.#isLooking) while (left > 0 && this.#handOne(nowMs)) left--
+    this.#armTimer()
     return left === 0
   }
 
@@ -263,18 +259,22 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
     for (const entry of this.#keys?.drain() ?? []) this.#unhold(entry)
   }
 
+  /** What waits for its time is ready now. */
+  endAllDelays(): void {
+    this.#endDelays(Infinity, Infinity)
+  }
+
   purge(): number {
-    let count = this.#heldCount
+    this.endAllDelays()
+    this.unholdAll()
+    let count = 0
     for (const lane of this.lanes) count += lane.purge()
-    for (const entry of this.#keys?.drain() ?? []) {
-      this.#inFlightCount--
-      entry.lane.settle(entry)
-    }
     return count
   }
 
   /** It is gone: whoever consumes is told. */
   end(error: BrokerError): void {
+    this.endAllDelays()
     this.close()
     for (const consumer of [...this.consumers]) consumer.end(error)
     this.consumers = nobody
@@ -303,6 +303,7 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
     this.definition = definition
     this.#times.watchUse()
     if (!definition.settings.isKeyOrdered) this.unholdAll()
+    if (definition.settings.redeliveryDelayMsMin === undefined) this.endAllDelays()
     this.#choose()
     // Who had to stand aside until now may be served.
     for (const consumer of this.consumers) consumer.creditChanged()
@@ -318,22 +319,19 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
     return this.consumers as Set<QueueConsumer>
   }
 
-  get #keyOrder(): KeyOrder {
-    return (this.#keys ??= new KeyOrder())
-  }
-
   get #heldCount(): number {
     return this.#keys?.heldCount ?? 0
   }
 
   #dropOne(): boolean {
-    const { lengthMax, bytesMax, overflow, deadLetterExchange } = this.settings
-    if (overflow !== 'drop-head' || (lengthMax === undefined && bytesMax === undefined))
-      return false
-    const isOver =
-      this.readyCount > (lengthMax ?? Infinity) || this.readyBytes > (bytesMax ?? Infinity)
-    if (!isOver) return false
-    if (deadLetterExchange === undefined) {
+    if (!isOverLength(this)) return false
+    const delayed = this.delayed?.take(Infinity)
+    if (delayed !== undefined) {
+      this.#freeKey(delayed)
+      this.condemn(delayed, 'maxlen')
+      return true
+    }
+    if (this.settings.deadLetterExchange === undefined) {
       const lane = this.lanes.findLast((each) => each.readyCount > 0)
       if (lane?.dropHead() !== true) return false
       this.counts.dropped++
@@ -349,22 +347,51 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
 
   /** The first of each priority: one behind it does not wait for what is above. */
   #expireOne(): boolean {
-    if (this.lanes.length === 1 || !this.#mayExpire) return false
-    for (const lane of this.lanes) {
-      if (lane.readyCount === 0) continue
-      const entry = lane.head()
-      if (entry === undefined || !this.#mayExpireUndelivered(entry)) continue
-      this.#discard(entry)
-      return true
+    const entry = expiredHead(this, this.#parts.clock)
+    if (entry !== undefined) this.#discard(entry)
+    return entry !== undefined
+  }
+
+  /** Delivered and not done: it counts, also when a session ends. */
+  #cameBack(entry: QueueEntry, how: Return): void {
+    if (this.isDeleted) return entry.lane.settle(entry)
+    if (entry.deliveryCount >= (this.settings.deliveryLimit ?? Infinity)) {
+      entry.deliveryCount++
+      return this.condemn(entry, 'delivery-limit')
     }
-    return false
+    entry.lane.countReturn(entry)
+    const delayMs = redeliveryDelayMs(this.settings, entry.deliveryCount, how)
+    if (delayMs === 0) return this.#putBack(entry)
+    ;(this.delayed ??= new DelayedReturns()).add(entry, this.#parts.clock.monotonic() + delayMs)
+    this.wake()
+  }
+
+  #putBack(entry: QueueEntry): void {
+    entry.lane.putBack(entry)
+    this.#freeKey(entry)
+    this.wake()
+  }
+
+  /** Who waited behind it goes back to the lane too. */
+  #freeKey(entry: QueueEntry): void {
+    for (const waiting of this.#keys?.returned(entry) ?? []) this.#unhold(waiting)
+  }
+
+  /** Those that are due, so many at most, are at their places again. Answers how many. */
+  #endDelays(nowMs: number, countMax: number): number {
+    for (let count = 0; count < countMax; count++) {
+      const entry = this.delayed?.take(nowMs)
+      if (entry === undefined) return count
+      this.#putBack(entry)
+    }
+    return countMax
   }
 
   /** It waited aside, and waits in its lane again. */
   #unhold(entry: QueueEntry): void {
     const { isRedelivered } = entry
     this.#inFlightCount--
-    entry.lane.putBack(entry, false)
+    entry.lane.putBack(entry)
     entry.isRedelivered = isRedelivered
   }
 
@@ -372,9 +399,10 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
     const entry = this.#head()
     if (entry === undefined) return false
     const only = this.settings.isSingleActiveConsumer ? this.#active : undefined
-    const consumer = this.#mayExpireUndelivered(entry) ? undefined : this.#line.next(only)
+    const { clock } = this.#parts
+    const consumer = mayExpireUndelivered(entry, this, clock) ? undefined : this.#line.next(only)
     if (consumer === undefined) {
-      if (!this.#isDue(entry)) return false
+      if (!isDue(entry, this, clock)) return false
       this.#discard(entry)
       return true
     }
@@ -393,27 +421,18 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
     this.#taken(entry)
     this.counts.delivered++
     if (entry.isRedelivered) this.counts.redelivered++
-    if (this.settings.isKeyOrdered) this.#keyOrder.took(entry)
+    if (this.settings.isKeyOrdered) (this.#keys ??= new KeyOrder()).took(entry)
     return entry
   }
 
   /** Nothing is read for nobody; what expires, or waits for its verdict, needs no consumer. */
   get #isLooking(): boolean {
-    const { deadLetterExchange } = this.settings
-    return this.consumers.size > 0 || deadLetterExchange !== undefined || this.#mayExpire
-  }
-
-  /** With a time to live of nothing it may still go to somebody who can take it at once. */
-  #mayExpireUndelivered(entry: QueueEntry): boolean {
-    return (
-      this.#isDue(entry) &&
-      (entry.verdict !== undefined || lifeOf(entry.message, this.settings) !== 0)
-    )
+    return this.isConsumed || this.settings.deadLetterExchange !== undefined || mayExpire(this)
   }
 
   #isKeyTaken(entry: QueueEntry): boolean {
     if (!this.settings.isKeyOrdered || entry === this.#keys?.nextFree()) return false
-    if (this.#keyOrder.admit(entry)) return false
+    if ((this.#keys ??= new KeyOrder()).admit(entry)) return false
     entry.lane.shift()
     this.#inFlightCount++
     return true
@@ -446,20 +465,10 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
     this.#released(entry)
   }
 
-  #isDue(entry: QueueEntry): boolean {
-    if (entry.verdict !== undefined) return true
-    const atMs = this.#expiresAt(entry)
-    // Most never do: the clock is not asked for them.
-    return atMs !== Infinity && atMs <= this.#parts.clock.now()
-  }
-
-  #expiresAt(entry: QueueEntry): number {
-    return expiresAt(entry.message, this.settings, this.#parts.clock, this.isDurable)
-  }
-
   #released(entry: QueueEntry): void {
     this.#inFlightCount--
-    this.#keys?.released(entry)
+    // One that is delayed keeps its key, or those behind it would overtake it.
+    if (entry.state !== 'delayed') this.#keys?.released(entry)
     if (this.#keys?.nextFree() !== undefined) this.wake()
   }
 
@@ -467,34 +476,24 @@ export class Queue implements Dispatchable, LaneHooks, TimedQueue {
     this.#consumers.delete(consumer)
     this.used()
     this.#choose()
-    if (this.consumers.size > 0 || this.isDeleted) return
-    if (this.settings.isAutoDelete) this.unused()
+    if (!this.isConsumed && this.settings.isAutoDelete) this.unused()
   }
 
   /** The active consumer of those that may not consume together. */
   #choose(): void {
-    if (!this.settings.isSingleActiveConsumer) {
-      this.#active = undefined
-      return
-    }
-    if (this.#active !== undefined && this.consumers.has(this.#active)) return
-    this.#active = highestOf(this.consumers)
-    this.#active?.creditChanged()
+    const before = this.#active
+    const isAlone = this.settings.isSingleActiveConsumer
+    this.#active = isAlone ? activeOf(this.consumers, before) : undefined
+    if (this.#active !== before) this.#active?.creditChanged()
   }
 
-  get #mayExpire(): boolean {
-    if (this.settings.messageTtlMs !== undefined) return true
-    return this.ledgerLog?.ledgers.some((ledger) => ledger.hasExpiry) ?? this.counts.hasExpiry
-  }
-
-  /** Messages expire at the head, whether anybody consumes or not. */
-  #armExpiry(): void {
-    if (!this.#mayExpire || this.isDeleted || this.#keys?.isFull === true) return
-    let atMs = Infinity
-    for (const lane of this.lanes) {
-      const entry = lane.readyCount === 0 ? undefined : lane.head()
-      if (entry !== undefined) atMs = Math.min(atMs, this.#expiresAt(entry))
-    }
-    this.#times.wakeAt(atMs)
+  /** Messages expire at the head and come back when they are due, whether anybody consumes or not. */
+  #armTimer(): void {
+    if (this.isDeleted) return
+    const { clock } = this.#parts
+    if ((this.delayed?.count ?? 0) > 0)
+      this.#times.wakeIn(this.delayed!.nextAtMs - clock.monotonic())
+    if (!mayExpire(this) || this.#keys?.isFull === true) return
+    this.#times.wakeAt(nextExpiryAtMs(this, clock))
   }
 }

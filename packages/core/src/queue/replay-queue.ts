@@ -24,6 +24,7 @@ export const replayQueue = async (
     const found = await parts.store.times.find(lane.log, sinceMs)
     const offset = found?.offset ?? lane.log.highWatermark
     queue.unholdAll()
+    queue.endAllDelays()
     if (offset < lane.ledger.floor)
       messageCount += lane.replayFrom(offset, inFlightOf(lane, parts.sessions()))
   }

@@ -203,13 +203,13 @@ export class StoredLane implements Lane, BatchTarget {
     if (this.#isLow && this.#readFrom < this.log.highWatermark) this.#refill(this.#readFrom)
   }
 
-  putBack(entry: QueueEntry, isCounted: boolean): void {
+  countReturn(entry: QueueEntry): void {
+    this.ledger.returned(entry.position, ++entry.deliveryCount)
+  }
+
+  putBack(entry: QueueEntry): void {
     entry.state = 'ready'
     entry.isRedelivered = true
-    if (isCounted) {
-      entry.deliveryCount++
-      this.ledger.returned(entry.position, entry.deliveryCount)
-    }
     if (entry.verdict === undefined) {
       this.readyCount++
       this.readyBytes += entry.payloadBytes

@@ -19,6 +19,9 @@ describe('settings of a queue', () => {
     ['deliveryLimit', 0, -1],
     ['deliveryLimit', 1_000_000, 1_000_001],
     ['deliveryTimeoutMs', 1_000, 999],
+    ['redeliveryDelayMsMin', 1, 0],
+    ['redeliveryDelayMsMin', 4_294_967_295, 4_294_967_296],
+    ['redeliveryDelayOf', 'returned', 'none'],
     ['dedupWindowMs', 1, 0],
     ['retentionMs', 1, '1'],
     ['isDurable', false, 1],
@@ -43,6 +46,9 @@ describe('settings of a queue', () => {
     expect(() => apply({ constructor: 1 })).toThrow(refusal)
     expect(() => apply({ deadLetterKey: 'k' })).toThrow(refusal)
     expect(() => apply({ topic: 't', lengthMax: 1 })).toThrow(refusal)
+    expect(() => apply({ redeliveryDelayMsMax: 9 })).toThrow(refusal)
+    const backOff = { redeliveryDelayMsMin: 10, redeliveryDelayMsMax: 9 }
+    expect(apply({ topic: 't', ...backOff })).toMatchObject(backOff)
     expect(() => apply({ topic: 't', isDurable: false })).toThrow(refusal)
     expect(apply({ topic: 't', deliveryLimit: 3 })).toMatchObject({ topic: 't' })
   })

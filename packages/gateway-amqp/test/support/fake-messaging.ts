@@ -49,6 +49,9 @@ const queueDefaults: QueueSettings = {
   priorityMax: undefined,
   isSingleActiveConsumer: false,
   deliveryLimit: undefined,
+  redeliveryDelayMsMin: undefined,
+  redeliveryDelayMsMax: undefined,
+  redeliveryDelayOf: 'all',
   deliveryTimeoutMs: undefined,
   isKeyOrdered: false,
   dedupWindowMs: undefined,
@@ -104,6 +107,7 @@ class FakeQueue {
       isExclusive: this.owner !== undefined,
       readyCount: this.ready.length,
       readyBytes: 0,
+      delayedCount: 0,
       inFlightCount: this.inFlightCount,
       consumerCount: this.consumers.length,
       counters,
@@ -275,7 +279,7 @@ class FakeSession implements MessagingSession {
       consumer.inFlightCount--
       if (consumer.request.pool !== undefined) (consumer.request.pool as FakePool).inFlightCount--
     }
-    if (outcome === 'requeue') {
+    if (outcome === 'requeue' || outcome === 'release') {
       entry.returns++
       queue.ready.push(entry)
       queue.ready.sort((one, other) => one.offset - other.offset)

@@ -3,8 +3,8 @@
  *
  * ```
  * QUEUE_DECLARE   { queue: str, settings?: map, exclusive?: bool }
- * QUEUE_DECLARED  { queue: str, exclusive: bool, ready: int, readyBytes: int, inFlight: int,
- *                   consumers: int, counters: map, settings: map }
+ * QUEUE_DECLARED  { queue: str, exclusive: bool, ready: int, readyBytes: int, delayed?: int,
+ *                   inFlight: int, consumers: int, counters: map, settings: map }
  * QUEUE_DESCRIBE  { queue: str }                      QUEUE_DESCRIBED as QUEUE_DECLARED
  * QUEUE_LIST      { prefix?: str, after?: str }
  * QUEUE_LISTED    { queues: [as QUEUE_DECLARED], more?: bool }
@@ -16,6 +16,7 @@
 import {
   asMap,
   optionalBoolean,
+  optionalInteger,
   optionalMap,
   requireBoolean,
   requireInteger,
@@ -51,6 +52,8 @@ export interface QueueDescription {
   readonly exclusive: boolean
   readonly ready: number
   readonly readyBytes: number
+  /** 0 when it is not said. */
+  readonly delayed?: number | undefined
   readonly inFlight: number
   readonly consumers: number
   readonly counters: QueueCounters
@@ -96,6 +99,7 @@ const readQueue = (map: ControlMap): QueueDescription => ({
   exclusive: requireBoolean(map, 'exclusive'),
   ready: count(map, 'ready'),
   readyBytes: count(map, 'readyBytes'),
+  delayed: optionalInteger(map, 'delayed', 0, Number.MAX_SAFE_INTEGER, undefined),
   inFlight: count(map, 'inFlight'),
   consumers: count(map, 'consumers'),
   counters: readCounters(requireMap(map, 'counters')),

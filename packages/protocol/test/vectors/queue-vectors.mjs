@@ -162,6 +162,7 @@ export const queueVectors = [
   ['queue-declared', 'QUEUE_DECLARED', 38, queue],
   ['queue-describe', 'QUEUE_DESCRIBE', 39, { queue: 'jobs' }],
   ['queue-described', 'QUEUE_DESCRIBED', 39, queue],
+  ['queue-described-with-delayed', 'QUEUE_DESCRIBED', 39, { ...queue, delayed: 3 }],
   ['queue-list', 'QUEUE_LIST', 40, { prefix: 'j' }],
   ['queue-listed', 'QUEUE_LISTED', 40, { queues: [queue], more: false }],
   ['queue-alter', 'QUEUE_ALTER', 41, { queue: 'jobs', settings: { lengthMax: null } }],

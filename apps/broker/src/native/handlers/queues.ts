@@ -22,6 +22,7 @@ const describe = (queue: QueueDescription): wire.QueueDescription => ({
   exclusive: queue.isExclusive,
   ready: queue.readyCount,
   readyBytes: queue.readyBytes,
+  delayed: queue.delayedCount,
   inFlight: queue.inFlightCount,
   consumers: queue.consumerCount,
   counters: countersOf(queue),
