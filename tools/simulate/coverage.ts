@@ -70,6 +70,7 @@ const coverageNames = [
   'redelivery',
   'redelivery after a crash',
   'requeue',
+  'delayed redelivery',
   'get',
   'settlements flushed',
   'purge',

@@ -45,6 +45,9 @@ export class Place {
   /** Its count may be that of any time before. */
   wasReplayed = false
 
+  /** It came back, and this process must not deliver it before. */
+  dueAtMs = 0
+
   constructor(stay: Stay, offset: number) {
     this.stay = stay
     this.offset = offset
@@ -71,6 +74,7 @@ export class Place {
   crash(isClosed: boolean): void {
     const { state } = this
     this.isDelivered = false
+    this.dueAtMs = 0
     if (state === 'settled') this.state = this.isSettledSurely || isClosed ? 'gone' : 'unsure'
     if (state === 'leaving' || state === 'locked') this.state = 'unsure'
     if (state === 'locked') this.isLetterDue = this.#isLetterDueUnlocked

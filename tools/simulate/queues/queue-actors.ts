@@ -85,6 +85,8 @@ export class QueueActors {
 
   #readyCount(): number {
     const { messaging } = this.#life.broker
-    return messaging.listQueues(callerOf('/')).reduce((sum, { readyCount }) => sum + readyCount, 0)
+    return messaging
+      .listQueues(callerOf('/'))
+      .reduce((sum, { readyCount, delayedCount }) => sum + readyCount + delayedCount, 0)
   }
 }

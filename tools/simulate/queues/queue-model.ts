@@ -186,8 +186,16 @@ export class QueueModel {
     const { deliveryLimit } = this.settings
     if (deliveryLimit !== undefined && place.countMax >= deliveryLimit) return this.rejected(place)
     place.returned()
+    this.#delay(place)
     this.#returned.add(place)
     this.#simulation.coverage.add('requeue')
+  }
+
+  #delay(place: Place): void {
+    const { redeliveryDelayMsMin: min, redeliveryDelayMsMax: max = Infinity } = this.settings
+    if (min === undefined) return
+    const { world } = this.#simulation
+    place.dueAtMs = world.clock.monotonic() + Math.min(min * place.countMin, max)
   }
 
   rejected(place: Place): void {
@@ -333,9 +341,13 @@ export class QueueModel {
   #checkTurn(place: Place, what: string): void {
     const lane = this.#laneOf(place.offset)
     const wasReturned = this.#returned.delete(place)
+    const nowMs = this.#simulation.world.clock.monotonic()
+    if (place.dueAtMs > nowMs) this.#violate('WAIT', `${what} comes before ${place.dueAtMs} ms`)
+    if (place.dueAtMs > 0) this.#simulation.coverage.add('delayed redelivery')
     if (this.isReplayed) return
     for (const other of this.#returned) {
       if (other.offset >= place.offset || other.state !== 'ready') continue
+      if (other.dueAtMs > nowMs - CLOCK_SLACK_MS) continue
       if (this.#laneOf(other.offset) !== lane || this.#mayHaveLeft(other)) continue
       this.#violate('I3', `${what} is delivered before ${other.offset}, which was returned`)
     }

@@ -72,6 +72,9 @@ type Settings = Partial<QueueSettings>
 const letters = (random: SeededRandom, chance: number): Settings =>
   random.chance(chance) ? { deadLetterExchange: LETTERS_EXCHANGE } : {}
 
+/** Shorter than a quiet time: what waits is back when somebody looks. */
+const delays: Settings = { redeliveryDelayMsMin: 10, redeliveryDelayMsMax: 50 }
+
 const plans: Readonly<Record<string, (random: SeededRandom) => Settings>> = {
   [DEAD_QUEUE]: () => ({}),
   work: (random) => letters(random, 0.5),
@@ -83,9 +86,13 @@ const plans: Readonly<Record<string, (random: SeededRandom) => Settings>> = {
     ...letters(random, 0.6),
   }),
   brief: (random) => ({ messageTtlMs: random.pick([5, 30, 150]), ...letters(random, 0.6) }),
-  ranked: (random) => ({ priorityMax: random.pick([1, 3]), ...letters(random, 0.3) }),
-  tries: (random) => ({ deliveryLimit: random.pick([0, 1, 3]), ...letters(random, 0.8) }),
-  volatile: () => ({ isDurable: false }),
+  ranked: (random) => ({ priorityMax: random.pick([1, 3]), ...letters(random, 0.3), ...delays }),
+  tries: (random) => ({
+    deliveryLimit: random.pick([0, 1, 3]),
+    ...letters(random, 0.8),
+    ...delays,
+  }),
+  volatile: () => ({ isDurable: false, ...delays }),
   [KEPT_QUEUE]: () => ({ retentionMs: 3_600_000 }),
   [ONCE_QUEUE]: (random) => ({ dedupWindowMs: random.pick([40, 1_000_000_000, 1_000_000_000]) }),
   [KEYED_QUEUE]: (random) => ({ isKeyOrdered: true, ...letters(random, 0.3) }),
