@@ -365,6 +365,21 @@ describe.each(kinds)('a queue that is %s and delays what comes back', (_name, is
   })
 })
 
+it('delays what comes back to a queue over a topic', async () => {
+  const node = await MessagingNode.open(newWorld())
+  const handle = await node.node.create('t')
+  await node.declare('q', delayed({ topic: 't' }))
+  const peer = node.peer()
+  peer.consume()
+  await node.node.append(handle, ['a', 'b'])
+  await node.pass(100)
+  peer.session.settle([peer.received[0]!], 'requeue')
+  await node.pass(900)
+  expect(peer.texts).toEqual(['a', 'b'])
+  await node.pass(200)
+  expect(peer.texts).toEqual(['a', 'b', 'a'])
+})
+
 describe('a durable queue that delays what comes back', () => {
   it('keeps nothing of it in memory while it waits', async () => {
     const node = await MessagingNode.open(newWorld())
