@@ -20,11 +20,13 @@ export interface SliceReading {
   readonly compression: BatchCompression | undefined
 }
 
+export type VisitMessage = (position: number, message: QueuedMessage) => void
+
 /** Bytes that are read are copied once, so that messages may outlive the log's buffers. */
 export const visitMessages = (
   slice: LogSlice,
   { from, read, compression }: SliceReading,
-  visit: (position: number, message: QueuedMessage) => void,
+  visit: VisitMessage,
 ): void => {
   const parts = slice.parts.map((part) => part.slice())
   slice.release()

@@ -32,7 +32,7 @@ import type { ReadyBudget } from './ready-budget.ts'
 import type { Queue } from './queue.ts'
 import { ReadTurn } from './read-turn.ts'
 import { ReturnedHeap } from './returned-heap.ts'
-import { visitMessages } from './slice-messages.ts'
+import { visitMessages, type VisitMessage } from './slice-messages.ts'
 
 export interface StoredLaneParts {
   readonly store: LogStore
@@ -407,13 +407,8 @@ export class StoredLane implements Lane, BatchTarget {
     return entry
   }
 
-  #decode(
-    slice: LogSlice,
-    from: number,
-    visit: (position: number, message: QueuedMessage) => void,
-  ): void {
-    const { compression } = this.#parts
-    visitMessages(slice, { from, read: this.#read, compression }, visit)
+  #decode(slice: LogSlice, from: number, visit: VisitMessage): void {
+    visitMessages(slice, { from, read: this.#read, compression: this.#parts.compression }, visit)
   }
 
   /** Messages in a damaged range are lost: everything else goes on. False when it is not damage. */
@@ -472,11 +467,11 @@ export class StoredLane implements Lane, BatchTarget {
   #dropUnread(): boolean {
     const { highWatermark } = this.log
     // More messages than bytes: some are not there, as reading tells, and one by one they are too many.
+    let offset = this.#readFrom
     if (this.readyCount > this.log.sizeBytes) {
-      this.#refill(this.#readFrom)
+      this.#refill(offset)
       return false
     }
-    let offset = this.#readFrom
     while (offset < highWatermark && this.#isSettledOrHeld(offset)) offset++
     if (offset >= highWatermark) return false
     this.#generation++
