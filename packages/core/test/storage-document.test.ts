@@ -29,6 +29,8 @@ import {
   DEDUP_IDS_MAX,
   HELD_MESSAGES_MAX,
   LEDGER_FLUSH_MS,
+  LEDGER_GATHER_MS,
+  RIDING_LEDGERS_MAX,
   LEDGER_SEGMENT_BYTES,
   LONE_MESSAGE_BYTES_MIN,
   MEMORY_BYTES_MIN,
@@ -80,6 +82,8 @@ it.each([
   ],
   ['a lone message', `a message of ${english(LONE_MESSAGE_BYTES_MIN)} bytes or more is alone`],
   ['settlements', `written anyway, ${LEDGER_FLUSH_MS} ms at most`],
+  ['ledgers that gather', `more than ${RIDING_LEDGERS_MAX} queues`],
+  ['gathering', `for ${LEDGER_GATHER_MS} to ${LEDGER_GATHER_MS + LEDGER_FLUSH_MS} ms`],
   [
     'the ceiling of deliveries',
     `ahead of the deliveries by ${english(defaultStorageOptions.deliveryCeilingStep)}`,

@@ -80,6 +80,8 @@ export class LedgerLog implements LedgerHooks {
   #isClosed = false
   /** In the schedule's list. */
   isScheduled = false
+  /** When it was scheduled, monotonic milliseconds. */
+  changedAtMs = 0
 
   constructor(
     parts: {

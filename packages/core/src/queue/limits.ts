@@ -26,6 +26,10 @@ export const READY_BYTES_TOTAL_MAX = 64 * 1_048_576
 
 /** Settlements are written with the next group, and no later than this. */
 export const LEDGER_FLUSH_MS = 50
+/** The ledgers of more queues than this at a time do not ride along: each says little, and costs a batch. */
+export const RIDING_LEDGERS_MAX = 64
+/** They gather for so long then, and a step of `LEDGER_FLUSH_MS` more. */
+export const LEDGER_GATHER_MS = 200
 
 /** Messages handed over before other queues and sockets get their turn. */
 export const DISPATCH_MESSAGES_MAX = 256
