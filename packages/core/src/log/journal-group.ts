@@ -89,6 +89,7 @@ export class GroupBuilder {
       if (item.kind === 'control' || !isDirect(item)) payloadBytes += payloadBytesOf(item)
     const total = groupBytes(items.length, payloadBytes)
     this.#reserve(total)
+    this.#writePayloads(items, entriesEnd + payloadBytes, isDirect)
     let at = GROUP_HEADER_BYTES
     let payloadAt = 0
     let lastPayloadAt = 0
@@ -96,7 +97,7 @@ export class GroupBuilder {
       // Its bytes stand there already: the entry alone is its own.
       const isRepeat = item.kind === 'batch' && item.isRepeat
       if (!isRepeat) lastPayloadAt = payloadAt
-      payloadAt += this.#writeItem(item, at, entriesEnd, lastPayloadAt, isDirect)
+      payloadAt += this.#writeEntry(item, at, lastPayloadAt, isDirect)
       at += ENTRY_BYTES
     }
     const { incarnation, ...fields } = header
@@ -104,25 +105,43 @@ export class GroupBuilder {
     return this.#buffer.subarray(0, total)
   }
 
-  /** Returns the payload bytes it took. */
-  #writeItem(
+  /**
+   * From the last one to the first, each batch with the prefix that is left out of a group: it lands
+   * on what is written after it. So none of them is cut, which would cost more than copying it.
+   */
+  #writePayloads(
+    items: readonly JournalItem[],
+    end: number,
+    isDirect: (batch: StoredBatch) => boolean,
+  ): void {
+    let at = end
+    for (let index = items.length - 1; index >= 0; index--) {
+      const item = items[index]!
+      if (item.kind === 'control') {
+        if (item.payload === undefined) continue
+        at -= item.payload.length
+        this.#buffer.set(item.payload, at)
+      } else if (!item.isRepeat && !isDirect(item)) {
+        at -= payloadBytesOf(item)
+        this.#buffer.set(item.bytes, at - PAYLOAD_SKIPPED_BYTES)
+      }
+    }
+  }
+
+  /** Returns the payload bytes that it has. */
+  #writeEntry(
     item: JournalItem,
     at: number,
-    entriesEnd: number,
     payloadAt: number,
     isDirect: (batch: StoredBatch) => boolean,
   ): number {
-    if (item.kind === 'control') {
-      writeEntry(this.#buffer, at, { ...item.entry, payloadAt })
-      if (item.payload !== undefined) this.#buffer.set(item.payload, entriesEnd + payloadAt)
-      return item.payload?.length ?? 0
+    if (item.kind === 'control') writeEntry(this.#buffer, at, { ...item.entry, payloadAt })
+    else {
+      const direct = isDirect(item)
+      writeBatchEntry(this.#buffer, at, item, direct, payloadAt)
+      if (direct) return 0
     }
-    const direct = isDirect(item)
-    writeBatchEntry(this.#buffer, at, item, direct, payloadAt)
-    if (direct || item.isRepeat) return 0
-    const body = item.bytes.subarray(PAYLOAD_SKIPPED_BYTES)
-    this.#buffer.set(body, entriesEnd + payloadAt)
-    return body.length
+    return payloadBytesOf(item)
   }
 
   #reserve(bytes: number): void {

@@ -198,11 +198,9 @@ export class LogStore {
       ? { view: accepted.bytes, slab: undefined }
       : this.#parts.arena.copy(accepted.bytes)
     const segmentsBefore = log.segments.length
-    const batch = log.accept(
-      { ...accepted, bytes: view, slab },
-      this.#environment.clock.now(),
-      ticket,
-    )
+    const { recordCount, maxTimestamp } = accepted
+    const kept = { bytes: view, slab, recordCount, maxTimestamp }
+    const batch = log.accept(kept, this.#environment.clock.now(), ticket)
     if (place !== undefined) Object.assign(batch, place)
     if (log.segments.length > segmentsBefore && segmentsBefore > 0) this.segmentRolls++
     this.#parts.producers.note(log, view, batch.baseOffset, batch.nextOffset, batch.epoch)
