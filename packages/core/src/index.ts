@@ -37,6 +37,7 @@ export type {
   TopicDescription,
   TopicEvent,
   TopicHandle,
+  KeptMessages,
   TopicInspection,
   TopicSettings,
   TopicSettingsPatch,
@@ -134,6 +135,7 @@ export {
   type QueuedMessage,
   type QueueSettings,
   type QueueSettingsPatch,
+  type RoutingType,
   type TargetKind,
 } from './engine/messaging.ts'
 

@@ -100,6 +100,7 @@ export const routeMessages = (parameters: RouteMessagesParameters): Promise<Rout
     routingKey: KEY,
     extraRoutingKeys: undefined,
     matchHeaders: () => headers,
+    neutralHeaders: () => [],
   }
   let visitCount = 0
   const visit = (): void => void visitCount++

@@ -42,6 +42,7 @@ const scrapeObjects = ({ broker, timers, topicsMax }: MetricsSources): Promise<s
   formatPerObjectPage({
     topics: broker.inspectTopics(),
     queues: broker.inspectQueues(),
+    delayed: broker.inspectDelayed(),
     topicsMax,
     pause: () => new Promise((resolve) => timers.defer(resolve)),
   })

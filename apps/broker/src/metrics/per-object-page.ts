@@ -5,7 +5,12 @@
  * Written here and not by a library: a page of many thousands of lines is made in pieces, with the
  * event loop's other work between them.
  */
-import type { PartitionDescription, QueueDescription, TopicInspection } from '@millrace/core'
+import type {
+  KeptMessages,
+  PartitionDescription,
+  QueueDescription,
+  TopicInspection,
+} from '@millrace/core'
 import { METRIC_PARTITIONS_COUNT_MAX, METRIC_PARTITIONS_PER_TURN } from '../limits.ts'
 
 export interface ObjectRow {
@@ -143,6 +148,12 @@ const queuesLeftOut: ObjectRow = {
   help: 'Queues that are not on this page, because it has enough.',
 }
 
+const keptRow: ObjectRow = {
+  name: 'millrace_exchange_kept',
+  kind: 'gauge',
+  help: 'Messages that a delayed exchange keeps until they are due.',
+}
+
 const leftOut: ObjectRow = {
   name: 'millrace_topics_left_out',
   kind: 'gauge',
@@ -156,19 +167,21 @@ export const objectTable: readonly ObjectRow[] = [
   leftOut,
   ...queueRows,
   queuesLeftOut,
+  keptRow,
 ]
 
 export interface PerObjectOptions {
   readonly topics: Iterable<TopicInspection>
   readonly queues: Iterable<QueueDescription>
-  /** And as many queues. */
+  readonly delayed: Iterable<KeptMessages>
+  /** And as many queues, and exchanges that delay. */
   readonly topicsMax: number
   /** Resolves after the other work of the event loop had its turn. */
   readonly pause: () => Promise<void>
 }
 
 export const formatPerObjectPage = async (options: PerObjectOptions): Promise<string> => {
-  const { topics, queues, topicsMax, pause } = options
+  const { topics, queues, delayed, topicsMax, pause } = options
   const page = new PerObjectPage(topicsMax)
   let sincePause = 0
   for (const topic of topics) {
@@ -185,6 +198,13 @@ export const formatPerObjectPage = async (options: PerObjectOptions): Promise<st
     sincePause = 0
     await pause()
   }
+  for (const kept of delayed) {
+    page.addKept(kept)
+    sincePause += 1
+    if (sincePause < METRIC_PARTITIONS_PER_TURN) continue
+    sincePause = 0
+    await pause()
+  }
   return page.toString()
 }
 
@@ -193,6 +213,8 @@ class PerObjectPage {
   readonly #topicLines = topicRows.map(headOf)
   readonly #partitionLines = partitionRows.map(headOf)
   readonly #queueLines = queueRows.map(headOf)
+  #keptLines = ''
+  #keptLinesCount = 0
   #queueCount = 0
   #queuesLeftOut = 0
   #topicCount = 0
@@ -230,6 +252,14 @@ class PerObjectPage {
     })
   }
 
+  /** Those that there are too many of say nothing: their number is in the list of exchanges. */
+  addKept({ namespace, exchange, keptCount }: KeptMessages): void {
+    if (this.#keptLinesCount >= this.#topicsMax) return
+    this.#keptLinesCount += 1
+    const labels = `namespace="${escapeLabel(namespace)}",exchange="${escapeLabel(exchange)}"`
+    this.#keptLines += `${keptRow.name}{${labels}} ${keptCount}\n`
+  }
+
   toString(): string {
     const lines = [
       ...this.#topicLines,
@@ -237,6 +267,7 @@ class PerObjectPage {
       `${headOf(leftOut)}${leftOut.name} ${this.#leftOutCount}\n`,
       ...this.#queueLines,
       `${headOf(queuesLeftOut)}${queuesLeftOut.name} ${this.#queuesLeftOut}\n`,
+      headOf(keptRow) + this.#keptLines,
     ]
     return lines.join('')
   }

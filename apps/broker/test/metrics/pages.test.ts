@@ -21,7 +21,7 @@ const topicOf = (topic: string, partitionCount = 1): TopicInspection => ({
 })
 
 const pageOf = (topics: readonly TopicInspection[], topicsMax: number, pause = async () => {}) =>
-  formatPerObjectPage({ topics, queues: [], topicsMax, pause })
+  formatPerObjectPage({ topics, queues: [], delayed: [], topicsMax, pause })
 
 const countOf = (page: string, pattern: RegExp): number => [...page.matchAll(pattern)].length
 
@@ -92,7 +92,7 @@ const queueOf = (queue: string): QueueDescription => ({
 it('shows as many queues as it may, with their figures', async () => {
   const queues = [queueOf('a'), queueOf('b')]
   const pause = async (): Promise<void> => {}
-  const page = await formatPerObjectPage({ topics: [], queues, topicsMax: 1, pause })
+  const page = await formatPerObjectPage({ topics: [], queues, delayed: [], topicsMax: 1, pause })
   expect(page).toContain('millrace_queue_ready{namespace="/",queue="a"} 7\n')
   expect(page).toContain('millrace_queue_delayed{namespace="/",queue="a"} 6\n')
   expect(page).toContain('millrace_queue_dead_lettered_total{namespace="/",queue="a"} 3\n')

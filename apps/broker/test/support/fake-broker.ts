@@ -247,6 +247,10 @@ export class FakeBroker implements Broker {
     return []
   }
 
+  inspectDelayed(): Iterable<never> {
+    return []
+  }
+
   status(): BrokerStatus {
     return {
       isServing: !this.isClosed,

@@ -359,7 +359,14 @@ export class FakeMessaging implements Messaging {
     const settings = this.exchanges.get(exchange) as ExchangeSettings | undefined
     if (settings === undefined) throw new BrokerError('ERR_EXCHANGE_NOT_FOUND', [exchange])
     const bindingCount = this.bindings.filter((binding) => binding.exchange === exchange).length
-    return { namespace: '/', exchange, settings, isPredeclared: false, bindingCount }
+    return {
+      namespace: '/',
+      exchange,
+      settings,
+      isPredeclared: false,
+      bindingCount,
+      keptCount: undefined,
+    }
   }
 
   listExchanges(caller: Caller): readonly ExchangeDescription[] {

@@ -19,6 +19,7 @@ import type {
   Caller,
   Cancellable,
   EngineSession,
+  KeptMessages,
   OffsetAnswer,
   OffsetQuery,
   PartitionDescription,
@@ -294,6 +295,10 @@ export class LocalBroker implements Omit<Broker, 'identity' | 'messaging'> {
 
   inspectQueues(): Iterable<QueueDescription> {
     return this.#parts.messaging.inspect()
+  }
+
+  inspectDelayed(): Iterable<KeptMessages> {
+    return this.#parts.messaging.delayed.inspect()
   }
 
   async close(): Promise<void> {

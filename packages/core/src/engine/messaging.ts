@@ -14,8 +14,12 @@
 import type { BrokerError, RecordHeader } from '@millrace/codec'
 import type { Caller, Principal } from './operations.ts'
 
-export type ExchangeType =
+/** Which of an exchange's bindings a message matches. */
+export type RoutingType =
   'direct' | 'topic' | 'fanout' | 'headers' | 'consistent-hash' | 'modulus-hash' | 'random'
+
+/** `delayed`: keeps messages for as long as they ask, then routes them as its `delayedType`. */
+export type ExchangeType = RoutingType | 'delayed'
 
 export interface ExchangeSettings {
   readonly type: ExchangeType
@@ -29,6 +33,8 @@ export interface ExchangeSettings {
   readonly alternateExchange: string | undefined
   /** Of `consistent-hash`: the header whose value is hashed instead of the routing key. */
   readonly hashHeader: string | undefined
+  /** Of `delayed`, which has to have one: how it routes. */
+  readonly delayedType: RoutingType | undefined
   /** Words of the protocol that declared it, kept and compared, not interpreted. */
   readonly labels: Readonly<Record<string, string>>
 }
@@ -39,6 +45,8 @@ export interface ExchangeDescription {
   readonly settings: ExchangeSettings
   readonly isPredeclared: boolean
   readonly bindingCount: number
+  /** Of `delayed`: messages that it keeps until they are due. */
+  readonly keptCount: number | undefined
 }
 
 /** Where a binding leads. A topic takes the routing key as its records' key. */
@@ -418,4 +426,6 @@ export interface PropertyFormat {
   toHeaders(properties: Uint8Array): readonly RecordHeader[]
   /** As `MessageSource.matchHeaders`; without it they are made from the neutral ones. */
   toMatchHeaders?(properties: Uint8Array): ReadonlyMap<string, string>
+  /** The same block, but for its delay, which has the other sign: it has been waited for. */
+  negateDelay?(properties: Uint8Array): Uint8Array
 }

@@ -329,6 +329,8 @@ export interface Broker {
   inspectTopics(): Iterable<TopicInspection>
   /** Every queue of every namespace, likewise. */
   inspectQueues(): Iterable<QueueDescription>
+  /** Every exchange that keeps messages, of all namespaces. */
+  inspectDelayed(): Iterable<KeptMessages>
   /** Syncs, writes a checkpoint, gives the directory back. Later calls fail with ERR_CLOSED. */
   close(): Promise<void>
 }
@@ -432,6 +434,13 @@ export interface BrokerOptions {
   onFatal(error: BrokerError): void
 }
 
+/** What a delayed exchange keeps until it is due. */
+export interface KeptMessages {
+  readonly namespace: string
+  readonly exchange: string
+  readonly keptCount: number
+}
+
 export interface StorageOptions {
   readonly journalFileBytes: number
   /** Journal bytes after which a checkpoint is taken; bounds the time of a recovery. */
@@ -476,4 +485,6 @@ export interface StorageOptions {
   readonly emptySegmentBytesMin: number
   /** What non-durable queues may hold in memory together; beyond it they go to unsynced files. */
   readonly memoryQueueBytesMax: number
+  /** Messages that one delayed exchange keeps; more are refused. */
+  readonly keptCountMax: number
 }

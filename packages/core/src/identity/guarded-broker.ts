@@ -180,6 +180,10 @@ export class GuardedBroker implements Broker {
     return this.#inner.inspectQueues()
   }
 
+  inspectDelayed(): ReturnType<Broker['inspectDelayed']> {
+    return this.#inner.inspectDelayed()
+  }
+
   close(): Promise<void> {
     return this.#inner.close()
   }

@@ -62,4 +62,5 @@ export const defaultStorageOptions: StorageOptions = {
   deliveryCeilingStep: 4_096,
   emptySegmentBytesMin: 1024 * 1024,
   memoryQueueBytesMax: 256 * 1024 * 1024,
+  keptCountMax: 10_000_000,
 }

@@ -15,6 +15,7 @@ import type { MessageHeaders } from './message-headers.ts'
 import type { MessageFields } from './message-record.ts'
 import type { StoredWaiter } from './open-batch.ts'
 import type { Publishable, Publisher, Reached, Routes } from './publisher.ts'
+import { isHidden } from './queue-definition.ts'
 import type { QueueEntry } from './queue-entry.ts'
 import type { DeadLetterTaker } from './queue-parts.ts'
 import type { Queue } from './queue.ts'
@@ -104,7 +105,8 @@ export class DeadLetters implements DeadLetterTaker {
   /** As dead letter: nowhere is an answer too, and one that goes round for ever ends here. */
   #send(queue: Queue, message: MessageFields, done: TransferDone): void {
     const { deadLetters } = message
-    const isWelcome = (target: Queue): boolean => !isCircle(target.name, deadLetters)
+    const isWelcome = (target: Queue): boolean =>
+      isHidden(target) || !isCircle(target.name, deadLetters)
     this.#publish(queue, message, new Transfer(done), isWelcome)
   }
 
@@ -166,7 +168,7 @@ export class DeadLetters implements DeadLetterTaker {
 }
 
 /** A stored message as one that is published. */
-class StoredSource implements MessageSource {
+export class StoredSource implements MessageSource {
   readonly exchange: string
   readonly routingKey: string
   readonly extraRoutingKeys: readonly string[] | undefined
@@ -179,10 +181,14 @@ class StoredSource implements MessageSource {
   readonly messageId: string | undefined
   readonly key: Uint8Array | undefined
   readonly deadLetters: readonly DeadLetterEntry[] | undefined
-  readonly isTransfer = true
+  readonly isTransfer: true | undefined
+  readonly isReleased: true | undefined
   readonly #headers: MessageHeaders
 
-  constructor(message: MessageFields, headers: MessageHeaders) {
+  /** `isReleased`: from a delayed exchange, which no queue has known so far. */
+  constructor(message: MessageFields, headers: MessageHeaders, isReleased = false) {
+    this.isTransfer = isReleased ? undefined : true
+    this.isReleased = isReleased ? true : undefined
     this.exchange = message.exchange
     this.routingKey = message.routingKey
     this.extraRoutingKeys = message.extraRoutingKeys

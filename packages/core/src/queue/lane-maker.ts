@@ -8,6 +8,7 @@ import type { RouteTarget } from '../routing/route-target.ts'
 import type { TopicRegistry } from '../topic/topic-registry.ts'
 import type { Topic } from '../topic/topic.ts'
 import { recoverWindow } from './dedup-recovery.ts'
+import { DelayedLane } from './delayed-lane.ts'
 import type { Lane } from './lane.ts'
 import { LedgerLog, type LedgerPlace, type LedgerSizes } from './ledger-log.ts'
 import { LedgerWriter } from './ledger-record.ts'
@@ -16,7 +17,7 @@ import { LEDGER_SEGMENT_BYTES } from './limits.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { MemoryLane } from './memory-lane.ts'
 import { readMessage } from './message-record.ts'
-import type { QueueDefinition } from './queue-definition.ts'
+import { isHidden, type QueueDefinition } from './queue-definition.ts'
 import type { QueueParts } from './queue-parts.ts'
 import { Queue } from './queue.ts'
 import type { SpillParts } from './spill.ts'
@@ -152,13 +153,11 @@ export class LaneMaker {
 
   #lane(queue: Queue, ledgers: LedgerLog, log: Log, index: number, stride: number): StoredLane {
     const isOfTopic = queue.settings.topic !== undefined
-    const lane = new StoredLane(
-      this.#parts.lanes,
-      { home: queue, index, stride },
-      log,
-      ledgers.ledgers[index]!,
-      isOfTopic ? readTopicRecord : readMessage,
-    )
+    const place = { home: queue, index, stride }
+    const ledger = ledgers.ledgers[index]!
+    if (isHidden(queue)) return new DelayedLane(this.#parts.lanes, place, log, ledger, readMessage)
+    const read = isOfTopic ? readTopicRecord : readMessage
+    const lane = new StoredLane(this.#parts.lanes, place, log, ledger, read)
     if (isOfTopic) {
       const watcher = (): void => lane.follow()
       log.watch(watcher)
@@ -190,8 +189,9 @@ export class LaneMaker {
     return topic === undefined ? undefined : this.#parts.topics.find(namespace, topic)
   }
 
-  #logsOf({ name, logIds }: QueueDefinition): Log[] {
-    return logIds.map((id, index) => this.#log(id, `${name}/${index}`))
+  #logsOf({ name, logIds, ofExchange }: QueueDefinition): Log[] {
+    const label = ofExchange === undefined ? name : `exchange ${name}`
+    return logIds.map((id, index) => this.#log(id, `${label}/${index}`))
   }
 
   #ledgerPlace({ name, ledgerLogId: id }: QueueDefinition, isNew: boolean): LedgerPlace {

@@ -57,6 +57,16 @@ export const MEMORY_BYTES_MIN = 65_536
 /** Held after a start before anything that was there expires: a clock may be wrong. */
 export const EXPIRY_GRACE_MS = 5_000
 
+/** Released at once: messages, and bytes that are read for them, but for one that is larger. */
+export const RELEASE_COUNT_MAX = 512
+export const RELEASE_BYTES_MAX = 4 * 1_048_576
+/** Read of the log at once, in search of messages that are due. */
+export const RELEASE_READ_BYTES = 65_536
+/** When a message that a queue had no room for is tried again. */
+export const RELEASE_RETRY_MS = 1_000
+/** When nothing could be released at all. */
+export const RELEASE_PAUSE_MS = 100
+
 /** How often deliveries are looked at that take too long, and settled messages that are kept. */
 export const DELIVERY_CHECK_MS = 10_000
 /** When a queue that could not be removed is tried again. */

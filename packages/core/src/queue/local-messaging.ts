@@ -17,24 +17,24 @@ import type {
   PropertyFormat,
   QueueDescription,
   QueuedMessage,
-  QueueSettings,
   QueueSettingsPatch,
   TargetKind,
 } from '../engine/messaging.ts'
 import type { Caller, QueueTotals, StorageOptions } from '../engine/operations.ts'
-import type { Environment, TimerHandle } from '../environment/environment.ts'
+import type { Environment } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { LogStore } from '../log/store.ts'
 import type { MetadataStore } from '../meta/metadata-store.ts'
 import { ExchangeRegistry } from '../routing/exchange-registry.ts'
 import type { RouteTarget } from '../routing/route-target.ts'
 import type { TopicRegistry } from '../topic/topic-registry.ts'
+import { createStream } from './create-stream.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { DelayedQueues } from './delayed-queues.ts'
 import { DispatchSchedule } from './dispatch-schedule.ts'
-import { settledKeptMs } from './kept-segments.ts'
 import { LaneMaker } from './lane-maker.ts'
 import { LedgerSchedule } from './ledger-schedule.ts'
-import { DELIVERY_CHECK_MS, DROP_RETRY_MS, READY_BYTES_TOTAL_MAX } from './limits.ts'
+import { DROP_RETRY_MS, READY_BYTES_TOTAL_MAX } from './limits.ts'
 import { LocalOwner } from './local-owner.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import { MessageHeaders } from './message-headers.ts'
@@ -42,6 +42,7 @@ import { LocalMessagingSession, type MessagingAccess } from './messaging-session
 import { moveMessages } from './move-messages.ts'
 import { BatchGatherer } from './open-batch.ts'
 import { Publisher, type Routes } from './publisher.ts'
+import { QueueChecks } from './queue-checks.ts'
 import { waitingCountOf } from './queue-description.ts'
 import { QueueReclaimer } from './queue-reclaimer.ts'
 import { QueueRegistry } from './queue-registry.ts'
@@ -81,15 +82,16 @@ export class LocalMessaging implements Messaging {
   readonly #targets: TopicTargets
   readonly #trimmer: QueueTrimmer
   readonly #reclaimer: QueueReclaimer
+  readonly #checks: QueueChecks
   readonly #routes: Routes
   readonly #maker: LaneMaker
   readonly queues: QueueRegistry
+  readonly delayed: DelayedQueues
   #exchanges: ExchangeRegistry | undefined
   readonly #sessions = new Set<LocalMessagingSession>()
   readonly #memory: MemoryBudget
   readonly #spills: SpillLogs
   #ownerCount = 0
-  #checks: TimerHandle | undefined
   #isClosed = false
 
   constructor(parts: MessagingParts) {
@@ -109,7 +111,7 @@ export class LocalMessaging implements Messaging {
     topics.forget = (topic) =>
       this.exchanges.forgetTarget(topic.definition.namespace, this.#targets.of(topic))
     this.#trimmer = new QueueTrimmer(environment, store, this.#clock, parts.storage)
-    this.#reclaimer = new QueueReclaimer({ store, log, clock, queues: () => this.queues.all() })
+    this.#reclaimer = new QueueReclaimer({ store, log, clock, queues: () => this.#allQueues() })
     this.#maker = this.#createMaker()
     this.queues = new QueueRegistry({
       environment,
@@ -119,6 +121,13 @@ export class LocalMessaging implements Messaging {
       deleteGraceMs: parts.storage.deleteGraceMs,
       hasNamespace: (namespace) => topics.hasNamespace(namespace),
       forget: (namespace, target) => this.exchanges.forgetTarget(namespace, target),
+    })
+    this.#checks = new QueueChecks({
+      timers,
+      clock,
+      trimmer: this.#trimmer,
+      queues: () => this.queues.all(),
+      sessions: () => this.#sessions,
     })
     const routes: Routes = {
       find: (namespace, name) => this.exchanges.find(namespace, name),
@@ -142,6 +151,7 @@ export class LocalMessaging implements Messaging {
       clock: this.#clock,
       ledgerOf: (lane) => lane.home.ledgerLog,
     })
+    this.delayed = this.#createDelayed()
   }
 
   get exchanges(): ExchangeRegistry {
@@ -154,14 +164,18 @@ export class LocalMessaging implements Messaging {
     const { environment, metadata } = this.#parts
     this.#spills.open()
     await this.queues.open()
+    await this.delayed.open()
     this.#exchanges = new ExchangeRegistry({
       environment,
       metadata,
       resolve: (namespace, kind, name) => this.#resolve(namespace, kind, name),
       queueNames: (namespace) => this.queues.namesIn(namespace),
+      keeping: this.delayed,
     })
+    await this.#exchanges.completeKeeping()
     this.queues.start()
-    this.#armChecks()
+    await this.delayed.start((namespace, name) => this.exchanges.find(namespace, name))
+    this.#checks.arm()
   }
 
   openOwner(): Owner {
@@ -250,11 +264,12 @@ export class LocalMessaging implements Messaging {
     this.#checkOpen()
     const { namespace } = caller
     const { queue: name, settings, owner, isExclusive = false } = request
-    if (settings.isStream === true) await this.#createStream(namespace, name, settings)
+    if (settings.isStream === true)
+      await createStream(this.#parts.topics, namespace, name, settings)
     const queue = await this.queues.declare({ namespace, name, settings, isExclusive, owner })
     // When the connection has ended meanwhile nobody else would ever remove it.
     if (queue.owner instanceof LocalOwner && !queue.owner.own(queue)) this.#drop(queue)
-    this.#armChecks([queue])
+    this.#checks.arm([queue])
     return queue.describe()
   }
 
@@ -279,7 +294,7 @@ export class LocalMessaging implements Messaging {
     this.#checkOpen()
     const queue = this.queues.get(caller.namespace, request.queue, undefined)
     await this.queues.alter(queue, request.settings)
-    this.#armChecks([queue])
+    this.#checks.arm([queue])
     return queue.describe()
   }
 
@@ -381,14 +396,35 @@ export class LocalMessaging implements Messaging {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#checks?.cancel()
+    this.#checks.close()
     this.#reclaimer.close()
     this.#schedule.close()
     for (const session of [...this.#sessions]) session.close()
     this.#gatherer.sealAll()
     this.#ledgers.close()
     this.queues.close()
+    this.delayed.close()
     this.#gets.close()
+  }
+
+  #createDelayed(): DelayedQueues {
+    const { environment, store, metadata, storage } = this.#parts
+    const { clock, timers, log } = environment
+    return new DelayedQueues({
+      store,
+      routes: this.#routes,
+      publisher: this.#publisher,
+      transactions: this.#transactions,
+      headers: this.#headers,
+      clock: this.#clock,
+      timers,
+      log,
+      metadata,
+      queues: this.queues,
+      maker: this.#maker,
+      keptCountMax: storage.keptCountMax,
+      nowMs: () => clock.now(),
+    })
   }
 
   #createMaker(): LaneMaker {
@@ -429,26 +465,15 @@ export class LocalMessaging implements Messaging {
     return topic === undefined ? undefined : this.#targets.of(topic)
   }
 
-  async #createStream(
-    namespace: string,
-    name: string,
-    settings: Partial<QueueSettings>,
-  ): Promise<void> {
-    await this.#parts.topics.create({
-      namespace,
-      name,
-      partitions: 1,
-      settings: {
-        ...(settings.retentionMs === undefined ? {} : { retentionMs: settings.retentionMs }),
-        ...(settings.bytesMax === undefined ? {} : { retentionBytes: settings.bytesMax }),
-      },
-      ifNotExists: true,
-    })
+  /** With what nobody sees. */
+  *#allQueues(): Iterable<Queue> {
+    yield* this.queues.all()
+    yield* this.delayed.all()
   }
 
   async #flushSettlements(): Promise<void> {
     const waiting: Promise<void>[] = []
-    for (const { ledgerLog } of this.queues.all())
+    for (const { ledgerLog } of this.#allQueues())
       if (ledgerLog?.isBusy === true) waiting.push(ledgerLog.flushed())
     await Promise.all(waiting)
   }
@@ -469,29 +494,9 @@ export class LocalMessaging implements Messaging {
     })
   }
 
-  /** Only where some queue asks for it: an idle broker has no timers. */
-  #armChecks(changed: Iterable<Queue> = this.queues.all()): void {
-    if (this.#checks !== undefined || this.#isClosed || !needChecks(changed)) return
-    this.#checks = this.#parts.environment.timers.after(DELIVERY_CHECK_MS, () => {
-      this.#checks = undefined
-      const nowMs = this.#clock.monotonic()
-      for (const session of [...this.#sessions]) session.checkTimeouts(nowMs)
-      for (const queue of this.queues.all())
-        if (settledKeptMs(queue.settings) !== undefined) this.#trimmer.check(queue)
-      this.#armChecks()
-    })
-  }
-
   #checkOpen(): void {
     if (this.#isClosed) throw new BrokerError('ERR_CLOSED', ['the broker'])
   }
-}
-
-const needChecks = (queues: Iterable<Queue>): boolean => {
-  for (const { settings } of queues)
-    if (settings.deliveryTimeoutMs !== undefined || settledKeptMs(settings) !== undefined)
-      return true
-  return false
 }
 
 const checkOwned = (target: RouteTarget, owner: Owner | undefined): void => {

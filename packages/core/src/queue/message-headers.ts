@@ -1,12 +1,14 @@
 /** Headers of stored messages, whatever protocol they came by. */
 import {
   decodeHeaderBlock,
+  encodeHeaderBlock,
   propertyFormats,
   utf8Decode,
   utf8Encode,
   type RecordHeader,
 } from '@millrace/codec'
 import type { PropertyFormat, QueuedMessage } from '../engine/messaging.ts'
+import { negateDelay } from '../routing/delay.ts'
 import type { MessageFields } from './message-record.ts'
 
 const noHeaders: readonly RecordHeader[] = []
@@ -30,6 +32,14 @@ export class MessageHeaders {
     for (const { key, value } of this.#ofProperties(message))
       if (!headers.has(key)) headers.set(key, value === null ? 'v' : `s${utf8Decode(value)}`)
     return headers
+  }
+
+  /** The properties with a delay that was waited for; the same where there is none. */
+  withoutDelay({ format, properties }: MessageFields): Uint8Array {
+    if (properties.length === 0) return properties
+    if (format === propertyFormats.headers)
+      return encodeHeaderBlock(negateDelay(decodeHeaderBlock(properties)))
+    return this.#formats.get(format)?.negateDelay?.(properties) ?? properties
   }
 
   #ofProperties(message: MessageFields): readonly RecordHeader[] {

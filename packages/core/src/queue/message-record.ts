@@ -10,8 +10,9 @@
  * properties: the rest
  * ```
  *
- * Flags: 1 persistent, 2 message id, 4 more routing keys, 8 dead letters. The record's timestamp is
- * when the message came into the queue, the base of its time to live.
+ * Flags: 1 persistent, 2 message id, 4 more routing keys, 8 dead letters, 16 kept by a delayed
+ * exchange: then the time when it is due, an i64, stands before the exchange. The record's timestamp
+ * is when the message came into the queue, the base of its time to live.
  */
 import {
   BrokerError,
@@ -31,7 +32,11 @@ const PERSISTENT = 1
 const HAS_MESSAGE_ID = 2
 const HAS_MORE_KEYS = 4
 const HAS_DEAD_LETTERS = 8
+const IS_KEPT = 16
 const FIXED_BYTES = 12
+const DUE_BYTES = 8
+/** Of a message that nobody keeps. */
+export const NEVER_KEPT = -1
 const SHORT_MAX = 255
 const EXTRA_KEYS_MAX = 65_535
 const MESSAGE_ID_BYTES_MAX = 65_535
@@ -85,29 +90,39 @@ export class EnvelopeWriter {
    * Adds the message as the builder's next record. Answers how long its envelope is. Throws
    * ERR_INVALID_ARGUMENT.
    */
-  append(builder: RecordBatchBuilder, message: MessageFields, timestampMs: number): number {
-    const envelope = this.write(message)
+  append(
+    builder: RecordBatchBuilder,
+    message: MessageFields,
+    timestampMs: number,
+    dueMs = NEVER_KEPT,
+  ): number {
+    const envelope = this.write(message, dueMs)
     this.#header.value = envelope
     builder.appendFields(timestampMs, message.key ?? null, message.payload, this.#headers)
     return envelope.length
   }
 
   /** The envelope, in bytes that the next call writes over. */
-  write(message: MessageFields): Uint8Array {
+  write(message: MessageFields, dueMs = NEVER_KEPT): Uint8Array {
     const { messageId, extraRoutingKeys, deadLetters, properties } = message
     this.#at = 0
-    this.#reserve(FIXED_BYTES)
+    this.#reserve(FIXED_BYTES + DUE_BYTES)
     const bytes = this.#bytes
     bytes[0] = VERSION
     bytes[1] =
       (message.isPersistent ? PERSISTENT : 0) |
       (messageId === undefined ? 0 : HAS_MESSAGE_ID) |
       (extraRoutingKeys === undefined ? 0 : HAS_MORE_KEYS) |
-      (deadLetters === undefined ? 0 : HAS_DEAD_LETTERS)
+      (deadLetters === undefined ? 0 : HAS_DEAD_LETTERS) |
+      (dueMs < 0 ? 0 : IS_KEPT)
     bytes[2] = message.priority
     bytes[3] = message.format
     this.#view.setBigInt64(4, BigInt(message.ttlMs))
     this.#at = FIXED_BYTES
+    if (dueMs >= 0) {
+      this.#view.setBigInt64(FIXED_BYTES, BigInt(dueMs))
+      this.#at += DUE_BYTES
+    }
     this.#short(message.exchange, 'exchange')
     this.#short(message.routingKey, 'routingKey')
     if (messageId !== undefined) this.#messageId(messageId)
@@ -181,11 +196,12 @@ export class EnvelopeWriter {
 class EnvelopeReader {
   readonly #bytes: Uint8Array
   readonly #view: DataView
-  #at = FIXED_BYTES
+  #at: number
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#at = (bytes[1]! & IS_KEPT) === 0 ? FIXED_BYTES : FIXED_BYTES + DUE_BYTES
   }
 
   get flags(): number {
@@ -255,6 +271,14 @@ export const readMessageId = (cursor: RecordCursor): string | undefined => {
   reader.skipShort()
   reader.skipShort()
   return reader.messageId()
+}
+
+/** When the message is due, as it was said when it was kept; `undefined` when nobody said so. */
+export const readDueMs = (cursor: RecordCursor): number | undefined => {
+  const envelope = envelopeAt(cursor)
+  if (envelope === undefined || (envelope[1]! & IS_KEPT) === 0) return undefined
+  const view = new DataView(envelope.buffer, envelope.byteOffset, envelope.length)
+  return Number(view.getBigInt64(FIXED_BYTES))
 }
 
 /** The message at the cursor, as views of its batch. Throws ERR_INVALID_BATCH when it is none. */

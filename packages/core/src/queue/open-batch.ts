@@ -20,7 +20,7 @@ import { AtomicUnit, type AppendTicket, type StoredBatch } from '../log/stored-b
 import { BatchMessages } from './batch-messages.ts'
 import type { LedgerSchedule } from './ledger-schedule.ts'
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, LONE_MESSAGE_BYTES_MIN } from './limits.ts'
-import { EnvelopeWriter, type MessageFields } from './message-record.ts'
+import { EnvelopeWriter, type MessageFields, NEVER_KEPT } from './message-record.ts'
 
 /** A log that messages go to. */
 export interface BatchTarget {
@@ -34,6 +34,7 @@ export interface BatchTarget {
     count: number,
     bytes: number,
     messages: readonly QueuedMessage[] | undefined,
+    dues: readonly number[] | undefined,
   ): void
   arrived(count: number, bytes: number): void
   refused(baseOffset: number, count: number, bytes: number): void
@@ -54,6 +55,8 @@ export class OpenBatch {
   readonly messages: BatchMessages | undefined
   payloadBytes = 0
   isSealed = false
+  /** When each of its messages is due, where a delayed exchange is among the targets. */
+  dues: number[] | undefined = undefined
 
   constructor(targets: readonly BatchTarget[], builder: RecordBatchBuilder, isWanted: boolean) {
     this.targets = targets
@@ -124,10 +127,12 @@ export class BatchGatherer {
     message: MessageFields,
     isWanted: boolean,
     timestampMs: number,
+    dueMs = NEVER_KEPT,
   ): OpenBatch {
     const isLone = message.payload.length >= LONE_MESSAGE_BYTES_MIN
     const batch = this.#batchFor(targets, isLone, isWanted)
-    const envelopeBytes = this.#writer.append(batch.builder, message, timestampMs)
+    const envelopeBytes = this.#writer.append(batch.builder, message, timestampMs, dueMs)
+    if (dueMs >= 0) (batch.dues ??= []).push(dueMs)
     if (isWanted) batch.messages?.add(message, timestampMs, batch.builder.sizeBytes, envelopeBytes)
     return this.#added(batch, message.payload.length, isLone)
   }
@@ -161,8 +166,9 @@ export class BatchGatherer {
     return new OpenBatch([...targets], builder, isWanted)
   }
 
-  fill(batch: OpenBatch, message: MessageFields, timestampMs: number): void {
-    this.#writer.append(batch.builder, message, timestampMs)
+  fill(batch: OpenBatch, message: MessageFields, timestampMs: number, dueMs = NEVER_KEPT): void {
+    this.#writer.append(batch.builder, message, timestampMs, dueMs)
+    if (dueMs >= 0) (batch.dues ??= []).push(dueMs)
     batch.payloadBytes += message.payload.length
   }
 
@@ -224,7 +230,7 @@ export class BatchGatherer {
       const isOwned = index === 0
       const accepted = { bytes, recordCount, maxTimestamp }
       const stored: StoredBatch = this.#store.append(target.log, accepted, isOwned, ticket, place)
-      target.appended(stored.baseOffset, recordCount, batch.payloadBytes, messages)
+      target.appended(stored.baseOffset, recordCount, batch.payloadBytes, messages, batch.dues)
     }
   }
 }

@@ -7,13 +7,16 @@
  */
 import { BrokerError } from '@millrace/codec'
 import type { MessageSource, QueuedMessage } from '../engine/messaging.ts'
+import { checkDelay } from '../routing/delay.ts'
 import type { Exchange } from '../routing/exchange.ts'
+import { DELAY_MS_MAX } from '../routing/limits.ts'
 import type { RoutedMessage, RouteTarget } from '../routing/route-target.ts'
 import { remembersId } from './dedup-window.ts'
 import { MESSAGE_BYTES_MAX } from './limits.ts'
 import { MemoryLane } from './memory-lane.ts'
-import { checkFields, type MessageFields } from './message-record.ts'
+import { checkFields, type MessageFields, NEVER_KEPT } from './message-record.ts'
 import type { BatchGatherer, BatchTarget, OpenBatch } from './open-batch.ts'
+import { isHidden } from './queue-definition.ts'
 import { wouldRefuse } from './queue-description.ts'
 import type { Queue } from './queue.ts'
 import type { SteadyClock } from './steady-clock.ts'
@@ -26,7 +29,7 @@ export interface Routes {
     namespace: string,
     exchange: Exchange,
     message: RoutedMessage,
-    visit: (target: RouteTarget) => void,
+    visit: (target: RouteTarget, keptMs: number) => void,
   ): number
 }
 
@@ -41,6 +44,8 @@ export interface Reached {
 export interface PreparedMessage {
   readonly message: MessageSource
   readonly targets: readonly RouteTarget[]
+  /** How long a delayed exchange among the targets is to keep it; 0 without one. */
+  readonly keptMs: number
 }
 
 /** Bytes of the message's own: what was borrowed is copied. */
@@ -77,7 +82,9 @@ export const ownBytesOf = (message: QueuedMessage): QueuedMessage => {
 export type Publishable = MessageSource &
   Partial<Pick<QueuedMessage, 'deadLetters'>> & {
     /** It was in a queue already and may come back to it: it is no repeat. */
-    readonly isTransfer?: true
+    readonly isTransfer?: true | undefined
+    /** A delayed exchange has kept it: none does again. */
+    readonly isReleased?: true | undefined
   }
 
 export class Publisher {
@@ -94,8 +101,10 @@ export class Publisher {
   #rejecting: Queue[] | undefined
   /** Queues that remember its message id. */
   #deduplicating: Queue[] | undefined
-  readonly #collect = (target: RouteTarget): void => {
+  #keptMs = 0
+  readonly #collect = (target: RouteTarget, keptMs: number): void => {
     this.#targets[this.#targetCount++] = target
+    this.#keptMs = keptMs
   }
   /** Refused by a queue that wants those in its dead letters. */
   onRejected: (queue: Queue, message: QueuedMessage) => void = () => undefined
@@ -117,9 +126,11 @@ export class Publisher {
     checkMessage(message)
     const targets = this.#targets
     this.#targetCount = 0
+    this.#keptMs = 0
     const count = this.#routes.route(namespace, exchange, message, this.#collect)
     if (count === 0) return 0
     // Before anything is done: what throws has done nothing.
+    const keptMs = admittedDelay(message, this.#keptMs)
     for (let index = 0; index < count; index++) {
       const target = targets[index]!
       if (target instanceof TopicTarget) target.checkFits(message)
@@ -138,17 +149,22 @@ export class Publisher {
       else if (isWelcome === undefined || isWelcome(target as Queue))
         this.#toQueue(target as Queue, message, timestampMs, reached)
     }
-    if (this.#laneCount > 0) this.#store(message, timestampMs, reached)
+    const dueMs = keptMs > 0 ? timestampMs + keptMs : NEVER_KEPT
+    if (this.#laneCount > 0) this.#store(message, timestampMs, dueMs, reached)
     if (this.#rejecting !== undefined) this.#reject(this.#rejecting, message, timestampMs)
     return count
   }
 
   /** Where a message of a transaction would go; nothing is done yet. */
-  prepare(namespace: string, exchange: Exchange, message: MessageSource): PreparedMessage {
+  prepare(namespace: string, exchange: Exchange, message: Publishable): PreparedMessage {
     checkMessage(message)
     const targets: RouteTarget[] = []
-    this.#routes.route(namespace, exchange, message, (target) => void targets.push(target))
-    return { message, targets }
+    let keptMs = 0
+    this.#routes.route(namespace, exchange, message, (target, askedMs) => {
+      targets.push(target)
+      keptMs = askedMs
+    })
+    return { message, targets, keptMs: admittedDelay(message, keptMs) }
   }
 
   #toQueue(
@@ -179,8 +195,13 @@ export class Publisher {
     }
   }
 
-  #store(message: Publishable, timestampMs: number, reached: Reached | undefined): void {
-    const batch = this.#gatherer.add(this.#lanes, message, this.#isWanted, timestampMs)
+  #store(
+    message: Publishable,
+    timestampMs: number,
+    dueMs: number,
+    reached: Reached | undefined,
+  ): void {
+    const batch = this.#gatherer.add(this.#lanes, message, this.#isWanted, timestampMs, dueMs)
     if (reached !== undefined) reached.batch(batch)
     const { messageId } = message
     if (this.#deduplicating === undefined || messageId === undefined) return
@@ -227,9 +248,17 @@ export class Publisher {
 }
 
 export const noteExpiry = (queue: Queue, priority: number): void => {
+  if (isHidden(queue)) return
   const lane = queue.laneFor(priority)
   if (lane instanceof StoredLane) lane.ledger.noteExpiry()
   else queue.counts.hasExpiry = true
+}
+
+/** Throws ERR_INVALID_ARGUMENT; nobody can be told that about a message that was stored before. */
+const admittedDelay = (message: Publishable, keptMs: number): number => {
+  if (message.isTransfer === true) return Math.min(keptMs, DELAY_MS_MAX)
+  checkDelay(keptMs)
+  return keptMs
 }
 
 const checkMessage = (message: MessageSource): void => {

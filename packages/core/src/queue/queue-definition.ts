@@ -12,4 +12,10 @@ export interface QueueDefinition {
   readonly logIds: readonly number[]
   /** -1 for a queue in memory. */
   readonly ledgerLogId: number
+  /** It is what this delayed exchange keeps, under its name, and no queue that anybody sees. */
+  readonly ofExchange?: string
 }
+
+/** What a delayed exchange keeps: nobody sees it, and it hands over nothing. */
+export const isHidden = ({ definition }: { readonly definition: QueueDefinition }): boolean =>
+  definition.ofExchange !== undefined

@@ -31,7 +31,7 @@ const GRAVE = 'queue-grave/'
 const IDS = 'queue-ids'
 const GRAVE_RETRY_MS = 5_000
 
-interface Grave {
+export interface Grave {
   readonly id: number
   readonly logIds: readonly number[]
 }
@@ -197,25 +197,19 @@ export class QueueRegistry {
     const refusal = store.refusal()
     if (refusal !== undefined) throw refusal
     await maker.prepare(namespace, name, settings)
-    const next = (this.#parts.metadata.get(IDS) as { nextQueueId: number } | undefined)?.nextQueueId
-    const id = Math.max(next ?? 1, this.#unusedId)
+    const changes = new Map<string, object | null>()
+    const id = this.takeId(changes)
     const logs = maker.createLogs(settings)
     // Spelled out: of two spreads the object would get a shape of its own, 400 bytes a queue.
     const { logIds, ledgerLogId } = logs
     const definition: QueueDefinition = { ...base, id, logIds, ledgerLogId }
     const queue = maker.makeNew(definition)
     try {
-      await commit(
-        new Map<string, object>([
-          [QUEUE + id, definition],
-          [IDS, { nextQueueId: id + 1 }],
-        ]),
-      )
+      await commit(changes.set(QUEUE + id, definition))
     } catch (error) {
       for (const logId of logIdsOf(definition)) store.logs.delete(logId)
       throw error
     }
-    this.#unusedId = id + 1
     return queue
   }
 
@@ -242,15 +236,33 @@ export class QueueRegistry {
     return known
   }
 
+  /** For one more queue, together with what is changed beside it. */
+  takeId(changes: Map<string, object | null>): number {
+    const next = (this.#parts.metadata.get(IDS) as { nextQueueId: number } | undefined)?.nextQueueId
+    const id = Math.max(next ?? 1, this.#unusedId)
+    changes.set(IDS, { nextQueueId: id + 1 })
+    this.#unusedId = id + 1
+    return id
+  }
+
+  /** Logs that go when the change is done, and after a grace period. `fill` then. */
+  dig(changes: Map<string, object | null>, grave: Grave): void {
+    changes.set(GRAVE + grave.id, grave)
+  }
+
+  fill(grave: Grave): void {
+    this.#scheduleGrave(grave)
+  }
+
   async #adopt(stored: QueueDefinition): Promise<void> {
     const definition = { ...stored, settings: completeQueueSettings(stored.settings) }
-    this.#noteIds(definition.id, logIdsOf(definition))
+    this.noteIds(definition.id, logIdsOf(definition))
     const queue = await this.#parts.maker.makeStored(definition)
     if (queue !== undefined) this.#add(queue)
   }
 
   /** The crash story: the counters of ids were in a damaged range, and what they counted was not. */
-  #noteIds(id: number, logIds: readonly number[]): void {
+  noteIds(id: number, logIds: readonly number[]): void {
     this.#unusedId = Math.max(this.#unusedId, id + 1)
     for (const logId of logIds) this.#parts.store.logs.noteId(logId)
   }
@@ -272,7 +284,7 @@ export class QueueRegistry {
 
   #scheduleGrave(grave: Grave, delayMs = this.#parts.deleteGraceMs): void {
     if (this.#isClosed) return
-    this.#noteIds(grave.id, grave.logIds)
+    this.noteIds(grave.id, grave.logIds)
     const { timers } = this.#parts.environment
     this.#graveTimers.set(
       grave.id,
@@ -294,5 +306,5 @@ export class QueueRegistry {
   }
 }
 
-const logIdsOf = ({ logIds, ledgerLogId }: QueueDefinition): number[] =>
+export const logIdsOf = ({ logIds, ledgerLogId }: QueueDefinition): number[] =>
   ledgerLogId < 0 ? [...logIds] : [...logIds, ledgerLogId]

@@ -32,6 +32,11 @@ export class SteadyClock {
     return this.#startedAtMs + EXPIRY_GRACE_MS
   }
 
+  /** How far the wall clock was set ahead since the start; behind when it is below zero. */
+  get aheadMs(): number {
+    return this.#clock.now() - this.now()
+  }
+
   get startedAtMs(): number {
     return this.#startedAtMs
   }

@@ -20,6 +20,7 @@ import {
 } from './limits.ts'
 import { remembersId } from './dedup-window.ts'
 import { MemoryLane } from './memory-lane.ts'
+import { NEVER_KEPT } from './message-record.ts'
 import type { BatchGatherer, BatchTarget, OpenBatch } from './open-batch.ts'
 import { keepMessage, noteExpiry, type PreparedMessage } from './publisher.ts'
 import { wouldRefuse } from './queue-description.ts'
@@ -58,8 +59,17 @@ export class Transactions {
     settlements: readonly Settlement[],
     apply: () => void,
   ): Promise<void> {
-    const { store } = this.#parts
     checkLimits(messages, settlements)
+    await this.move(messages, settlements, apply)
+  }
+
+  /** The same of the broker's own: whoever asks bounds it. */
+  async move(
+    messages: readonly PreparedMessage[],
+    settlements: readonly Settlement[],
+    apply: () => void,
+  ): Promise<void> {
+    const { store } = this.#parts
     const refusal = store.refusal()
     if (refusal !== undefined) throw refusal
     checkRoom(messages)
@@ -84,7 +94,7 @@ export class Transactions {
     const { gatherer, clock } = this.#parts
     const batches: OpenBatch[] = []
     const timestampMs = clock.now()
-    for (const { message, targets } of messages) {
+    for (const { message, targets, keptMs } of messages) {
       if (message.ttlMs >= 0)
         for (const target of targets)
           if (target instanceof Queue && !target.isDeleted) noteExpiry(target, message.priority)
@@ -94,7 +104,8 @@ export class Transactions {
         const last = batches.at(-1)
         const batch = last !== undefined && mayShare(last, lanes) ? last : gatherer.begin(lanes)
         if (batch !== last) batches.push(batch)
-        gatherer.fill(batch, message, timestampMs)
+        const dueMs = keptMs > 0 ? timestampMs + keptMs : NEVER_KEPT
+        gatherer.fill(batch, message, timestampMs, dueMs)
       }
       for (const target of targets) {
         if (!(target instanceof TopicTarget) || target.topic.isDeleted) continue

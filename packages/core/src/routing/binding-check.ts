@@ -3,6 +3,7 @@ import { BrokerError } from '@millrace/codec'
 import type { Binding, ExchangeSettings, HeaderMatch, TargetKind } from '../engine/messaging.ts'
 import { checkRoutingKey, checkRoutingName } from '../names.ts'
 import { hashWeight } from './consistent-hash-matcher.ts'
+import { routingTypeOf } from './create-matcher.ts'
 import { checkTextSize } from './exchange-settings.ts'
 import { BINDING_HEADERS_COUNT_MAX } from './limits.ts'
 import { DEFAULT_EXCHANGE } from './predeclared.ts'
@@ -44,6 +45,6 @@ export const checkBinding = (given: Binding): Binding => {
 }
 
 /** What the type of the source has against it. Throws ERR_INVALID_ARGUMENT. */
-export const checkBindingOfType = ({ type }: ExchangeSettings, { routingKey }: Binding): void => {
-  if (type === 'consistent-hash') hashWeight(routingKey)
+export const checkBindingOfType = (settings: ExchangeSettings, { routingKey }: Binding): void => {
+  if (routingTypeOf(settings) === 'consistent-hash') hashWeight(routingKey)
 }

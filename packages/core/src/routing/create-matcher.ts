@@ -1,5 +1,5 @@
 /** Which matcher each type of exchange has. */
-import type { ExchangeSettings, ExchangeType } from '../engine/messaging.ts'
+import type { ExchangeSettings, ExchangeType, RoutingType } from '../engine/messaging.ts'
 import type { Random } from '../environment/environment.ts'
 import { ConsistentHashMatcher } from './consistent-hash-matcher.ts'
 import { DirectMatcher } from './direct-matcher.ts'
@@ -12,7 +12,7 @@ import { TopicMatcher } from './topic-matcher.ts'
 
 type MatcherFactory = (settings: ExchangeSettings, random: Random) => Matcher
 
-const factories: Readonly<Record<ExchangeType, MatcherFactory>> = {
+const factories: Readonly<Record<RoutingType, MatcherFactory>> = {
   direct: () => new DirectMatcher(),
   topic: () => new TopicMatcher(),
   fanout: () => new FanoutMatcher(),
@@ -22,7 +22,18 @@ const factories: Readonly<Record<ExchangeType, MatcherFactory>> = {
   random: (_settings, random) => new RandomMatcher(random),
 }
 
-export const isExchangeType = (text: string): text is ExchangeType => Object.hasOwn(factories, text)
+export const isRoutingType = (text: string): text is RoutingType => Object.hasOwn(factories, text)
 
+export const isExchangeType = (text: string): text is ExchangeType =>
+  text === 'delayed' || isRoutingType(text)
+
+/** How it routes; `undefined` of a delayed exchange that does not say so. */
+export const routingTypeOf = ({
+  type,
+  delayedType,
+}: Pick<ExchangeSettings, 'type' | 'delayedType'>): RoutingType | undefined =>
+  type === 'delayed' ? delayedType : type
+
+/** Of settings that are complete. */
 export const createMatcher = (settings: ExchangeSettings, random: Random): Matcher =>
-  factories[settings.type](settings, random)
+  factories[routingTypeOf(settings) ?? 'direct'](settings, random)

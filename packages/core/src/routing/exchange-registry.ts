@@ -20,7 +20,7 @@ import { checkRoutingName, shownName } from '../names.ts'
 import { checkBinding, checkBindingOfType } from './binding-check.ts'
 import { type BindingFilter, listBindings } from './binding-list.ts'
 import { BoundBinding } from './bound-binding.ts'
-import { isExchangeType } from './create-matcher.ts'
+import { isExchangeType, routingTypeOf } from './create-matcher.ts'
 import {
   completeExchangeSettings,
   defaultExchangeSettings,
@@ -32,7 +32,7 @@ import { BINDINGS_COUNT_MAX, EXCHANGES_COUNT_MAX } from './limits.ts'
 import { createExchange, openExchangeTable } from './open-exchange-table.ts'
 import { DEFAULT_EXCHANGE, isReservedName } from './predeclared.ts'
 import { RemovalPlan } from './removal-plan.ts'
-import type { RouteTarget } from './route-target.ts'
+import type { KeepingTarget, RouteTarget } from './route-target.ts'
 import {
   type RoutingChanges,
   type RoutingMetadata,
@@ -48,8 +48,29 @@ export interface ExchangeRegistryOptions {
   resolve(namespace: string, kind: TargetKind, name: string): RouteTarget | undefined
   /** For the bindings that the default exchange seems to have. */
   queueNames(namespace: string): Iterable<string>
+  readonly keeping?: Keeping
   readonly exchangesCountMax?: number
   readonly bindingsCountMax?: number
+}
+
+/** What an exchange's beginning or end means for where it keeps its messages. */
+export interface KeepingChange {
+  /** To be committed together with the exchange's own. */
+  readonly changes: RoutingChanges
+  /** When that is done, and before any other change. */
+  apply(): void
+}
+
+/** Where delayed exchanges keep messages. What is stored is there before the registry is made. */
+export interface Keeping {
+  find(namespace: string, exchange: string): KeepingTarget | undefined
+  /** Within a change. `undo` when it could not be committed. */
+  create(
+    namespace: string,
+    exchange: string,
+    isDurable: boolean,
+  ): KeepingChange & { readonly target: KeepingTarget; undo(): void }
+  remove(target: KeepingTarget): KeepingChange
 }
 
 /** What the end of a target means for its bindings, and for exchanges that go with them. */
@@ -99,8 +120,9 @@ export class ExchangeRegistry {
   }
 
   describe(namespace: string, exchange: Exchange): ExchangeDescription {
-    const { name, settings, isPredeclared, bindingCount } = exchange
-    return { namespace, exchange: name, settings, isPredeclared, bindingCount }
+    const { name, settings, isPredeclared, bindingCount, keeping } = exchange
+    const keptCount = keeping?.readyCount
+    return { namespace, exchange: name, settings, isPredeclared, bindingCount, keptCount }
   }
 
   /**
@@ -125,8 +147,8 @@ export class ExchangeRegistry {
       const changes: RoutingChanges = new Map()
       const definition = { namespace, exchange: name, settings }
       const id = settings.isDurable ? this.#storage.addExchange(changes, definition) : 0
-      await commit(changes)
-      return this.#addExchange(table, id, name, settings)
+      const kept = await this.#keep(namespace, name, settings, changes, commit)
+      return this.#addExchange(table, id, name, settings, kept)
     })
   }
 
@@ -218,6 +240,45 @@ export class ExchangeRegistry {
     return this.#forget(namespace, plan, changes, asideIds)
   }
 
+  /** After `open`: the crash story is that only one of the two was in a damaged range. */
+  async completeKeeping(): Promise<void> {
+    for (const [namespace, table] of this.#tables)
+      for (const exchange of table.exchanges()) {
+        const { name, settings, keeping } = exchange
+        if (settings.type !== 'delayed' || keeping !== undefined) continue
+        this.#options.environment.log.error('what an exchange kept is not there', {
+          exchange: name,
+        })
+        await this.#storage.change(async (commit) => {
+          exchange.keeping = await this.#keep(namespace, name, settings, new Map(), commit)
+        })
+      }
+  }
+
+  /** Commits, with what a delayed exchange needs beside its definition. */
+  async #keep(
+    namespace: string,
+    name: string,
+    settings: ExchangeSettings,
+    changes: RoutingChanges,
+    commit: (changes: RoutingChanges) => Promise<void>,
+  ): Promise<KeepingTarget | undefined> {
+    const { keeping } = this.#options
+    if (settings.type !== 'delayed' || keeping === undefined) {
+      await commit(changes)
+      return undefined
+    }
+    const created = keeping.create(namespace, name, settings.isDurable)
+    try {
+      await commit(new Map([...changes, ...created.changes]))
+    } catch (error) {
+      created.undo()
+      throw error
+    }
+    created.apply()
+    return created.target
+  }
+
   #forget(
     namespace: string,
     plan: RemovalPlan,
@@ -225,15 +286,24 @@ export class ExchangeRegistry {
     asideIds: number[],
   ): Forgetting {
     for (const bound of plan.bindings()) this.#storage.removeBinding(changes, bound)
+    const ended: KeepingChange[] = []
     for (const exchange of plan.exchanges()) {
       this.#storage.removeExchange(changes, exchange)
+      if (exchange.keeping !== undefined) ended.push(this.#unkeep(exchange.keeping, changes))
       for (const id of this.#storage.removeAsideOf(changes, namespace, exchange)) asideIds.push(id)
     }
     const apply = (): void => {
       this.#storage.forgetAside(asideIds)
       plan.apply()
+      for (const each of ended) each.apply()
     }
     return { changes, apply }
+  }
+
+  #unkeep(target: KeepingTarget, changes: RoutingChanges): KeepingChange {
+    const removed = this.#options.keeping!.remove(target)
+    for (const [key, value] of removed.changes) changes.set(key, value)
+    return removed
   }
 
   #resolve(namespace: string, kind: TargetKind, name: string): RouteTarget | undefined {
@@ -266,8 +336,10 @@ export class ExchangeRegistry {
     id: number,
     name: string,
     settings: ExchangeSettings,
+    keeping: KeepingTarget | undefined,
   ): Exchange {
     const exchange = createExchange(this.#options.environment.random, { id, name, settings })
+    exchange.keeping = keeping
     table.add(exchange)
     return exchange
   }
@@ -276,8 +348,11 @@ export class ExchangeRegistry {
     const table = this.table(namespace)
     // A version that knew fewer settings may have written it, and one that knows more types.
     const settings = { ...defaultExchangeSettings, ...stored }
-    if (isExchangeType(settings.type) && table.find(exchange) === undefined) {
-      this.#addExchange(table, id, exchange, settings)
+    const isKnown = isExchangeType(settings.type) && routingTypeOf(settings) !== undefined
+    if (isKnown && table.find(exchange) === undefined) {
+      const isDelayed = settings.type === 'delayed'
+      const keeping = isDelayed ? this.#options.keeping?.find(namespace, exchange) : undefined
+      this.#addExchange(table, id, exchange, settings, keeping)
       return
     }
     const { type } = settings

@@ -2,7 +2,7 @@
 import { BrokerError, utf8Length } from '@millrace/codec'
 import type { ExchangeSettings } from '../engine/messaging.ts'
 import { checkRoutingKey, checkRoutingName, shownName } from '../names.ts'
-import { isExchangeType } from './create-matcher.ts'
+import { isExchangeType, isRoutingType, routingTypeOf } from './create-matcher.ts'
 import { DEFINITION_BYTES_MAX } from './limits.ts'
 
 export const defaultExchangeSettings: ExchangeSettings = {
@@ -12,6 +12,7 @@ export const defaultExchangeSettings: ExchangeSettings = {
   isInternal: false,
   alternateExchange: undefined,
   hashHeader: undefined,
+  delayedType: undefined,
   labels: {},
 }
 
@@ -28,18 +29,31 @@ export const completeExchangeSettings = (given: Partial<ExchangeSettings>): Exch
     isInternal: given.isInternal ?? defaults.isInternal,
     alternateExchange: given.alternateExchange,
     hashHeader: given.hashHeader,
+    delayedType: given.delayedType,
     labels: given.labels ?? defaults.labels,
   }
   const { type, alternateExchange, hashHeader, labels } = settings
   if (!isExchangeType(type)) throw invalid('type', `'${shownName(type)}' is not a type of exchange`)
+  checkDelayedType(settings)
   // Empty is the default exchange.
   if (alternateExchange !== undefined) checkRoutingKey(alternateExchange)
   if (hashHeader !== undefined) {
-    if (type !== 'consistent-hash') throw invalid('hashHeader', `a ${type} exchange has none`)
+    if (routingTypeOf(settings) !== 'consistent-hash')
+      throw invalid('hashHeader', `a ${type} exchange has none`)
     checkRoutingName(hashHeader)
   }
   checkTextSize('labels', labels)
   return settings
+}
+
+const checkDelayedType = ({ type, delayedType }: ExchangeSettings): void => {
+  if (type !== 'delayed') {
+    if (delayedType !== undefined) throw invalid('delayedType', `a ${type} exchange has none`)
+    return
+  }
+  if (delayedType === undefined) throw invalid('delayedType', 'a delayed exchange has one')
+  if (!isRoutingType(delayedType))
+    throw invalid('delayedType', `'${shownName(delayedType)}' is not a type that routes`)
 }
 
 /** Throws ERR_INVALID_ARGUMENT when names and values are too long together. */
@@ -68,6 +82,7 @@ const comparedSettings = [
   'isInternal',
   'alternateExchange',
   'hashHeader',
+  'delayedType',
 ] as const
 
 const shown = (value: string | boolean | undefined): string =>

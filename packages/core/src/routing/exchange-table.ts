@@ -77,9 +77,14 @@ export class ExchangeTable {
 
   /**
    * Tells `visit` of each queue and topic that the message reaches, once, and answers how many those
-   * are. `visit` may route other messages.
+   * are. With it comes how long a delayed exchange on the way is to keep the message, 0 without one.
+   * `visit` may route other messages.
    */
-  route(exchange: Exchange, message: RoutedMessage, visit: (target: RouteTarget) => void): number {
+  route(
+    exchange: Exchange,
+    message: RoutedMessage,
+    visit: (target: RouteTarget, keptMs: number) => void,
+  ): number {
     const { routingKey, extraRoutingKeys } = message
     const isByOneKey = extraRoutingKeys === undefined || extraRoutingKeys.length === 0
     if (isByOneKey && exchange.routes !== undefined) {
@@ -91,9 +96,10 @@ export class ExchangeTable {
     try {
       walk.run(exchange, message)
       const end = walk.foundCount
+      const { keptMs } = walk
       if (isByOneKey && walk.isRepeatable && !exchange.isTrivial)
         this.#remember(exchange, routingKey, start)
-      for (let index = start; index < end; index++) visit(walk.targetAt(index))
+      for (let index = start; index < end; index++) visit(walk.targetAt(index), keptMs)
       return end - start
     } finally {
       walk.release(start)
@@ -107,7 +113,7 @@ export class ExchangeTable {
   }
 }
 
-const visitAll = (route: Route, visit: (target: RouteTarget) => void): number => {
-  for (let index = 0; index < route.length; index++) visit(route[index]!)
+const visitAll = (route: Route, visit: (target: RouteTarget, keptMs: number) => void): number => {
+  for (let index = 0; index < route.length; index++) visit(route[index]!, 0)
   return route.length
 }

@@ -8,7 +8,7 @@ import type { Binding, ExchangeSettings } from '../engine/messaging.ts'
 import { type BoundBinding, identityOf } from './bound-binding.ts'
 import type { Matcher } from './matcher.ts'
 import type { Route } from './route-cache.ts'
-import type { RouteTarget, RoutedMessage, TargetVisitor } from './route-target.ts'
+import type { KeepingTarget, RouteTarget, RoutedMessage, TargetVisitor } from './route-target.ts'
 import { hashText } from './string-hash.ts'
 
 export interface ExchangeOptions {
@@ -34,6 +34,8 @@ export class Exchange implements RouteTarget {
   readonly seed: number
   /** It was removed: whoever still holds it looks it up again. */
   isDeleted = false
+  /** Of a delayed exchange: where a message goes that asks for a delay. */
+  keeping: KeepingTarget | undefined = undefined
   readonly #bindings = new Map<string, BoundBinding>()
   #exchangeTargetCount = 0
 

@@ -24,3 +24,6 @@ export const ROUTE_CACHE_KEY_CHARACTERS_MAX = 255
 export const HASH_PLACES_PER_WEIGHT = 128
 /** Places on one hash ring, of all its bindings, and one more a binding. */
 export const HASH_PLACES_MAX = 262_144
+
+/** What a message may ask a delayed exchange for: seven weeks. */
+export const DELAY_MS_MAX = 2 ** 32 - 1

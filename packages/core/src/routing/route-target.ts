@@ -14,7 +14,19 @@ export interface RouteTarget {
 }
 
 /** The part of a message that routing looks at. */
-export type RoutedMessage = Pick<MessageSource, 'routingKey' | 'extraRoutingKeys' | 'matchHeaders'>
+export type RoutedMessage = Pick<
+  MessageSource,
+  'routingKey' | 'extraRoutingKeys' | 'matchHeaders' | 'neutralHeaders'
+> & {
+  /** A delayed exchange has kept it already: none does again. */
+  readonly isReleased?: true | undefined
+}
+
+/** Where a delayed exchange keeps what is not due yet. Nobody binds to it or consumes from it. */
+export interface KeepingTarget extends RouteTarget {
+  /** Kept at the moment. */
+  readonly readyCount: number
+}
 
 /** Told of each match by a matcher; the same target may come several times. */
 export interface TargetVisitor {

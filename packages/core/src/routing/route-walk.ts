@@ -6,6 +6,7 @@
  * What a walk finds is put on a stack, not visited: whoever is visited may route another message
  * before this one is done (a queue that is full dead-letters), which then stacks its own on top.
  */
+import { delayOf } from './delay.ts'
 import type { Exchange } from './exchange.ts'
 import type { RouteTarget, RoutedMessage, TargetVisitor } from './route-target.ts'
 
@@ -23,6 +24,9 @@ export class RouteWalk implements TargetVisitor {
   #mark = 0
   #hasMatched = false
   #isRepeatable = false
+  /** Of the message under way; `undefined` until a delayed exchange asks. */
+  #delayMs: number | undefined = undefined
+  #keptMs = 0
 
   constructor(findExchange: (name: string) => Exchange | undefined) {
     this.#findExchange = findExchange
@@ -37,16 +41,24 @@ export class RouteWalk implements TargetVisitor {
     return this.#isRepeatable
   }
 
+  /** How long the message of the last walk is to be kept; 0 when nothing on the way keeps it. */
+  get keptMs(): number {
+    return this.#keptMs
+  }
+
   /** Puts what the message reaches on the stack. `release` afterwards. */
   run(exchange: Exchange, message: RoutedMessage): void {
     this.#mark++
     this.#isRepeatable = true
+    this.#delayMs = undefined
+    this.#keptMs = 0
     // A walk that failed, over headers that could not be read, may have left some.
     this.#enteredCount = 0
     this.#enter(exchange)
     while (this.#enteredCount > 0) {
       const next = this.#entered[--this.#enteredCount]!
       this.#entered[this.#enteredCount] = undefined
+      if (next.keeping !== undefined && this.#isKept(next.keeping, message)) continue
       this.#hasMatched = false
       next.match(message, this)
       this.#isRepeatable = this.#isRepeatable && next.matcher.isRepeatable
@@ -82,6 +94,17 @@ export class RouteWalk implements TargetVisitor {
     if (exchange.visitedBy === this.#mark) return
     exchange.visitedBy = this.#mark
     this.#entered[this.#enteredCount++] = exchange
+  }
+
+  /** With a delay it goes no further than here. Results depend on more than the routing key. */
+  #isKept(keeping: RouteTarget, message: RoutedMessage): boolean {
+    this.#isRepeatable = false
+    if (message.isReleased === true) return false
+    this.#delayMs ??= delayOf(message)
+    if (this.#delayMs <= 0) return false
+    this.#keptMs = this.#delayMs
+    this.visit(keeping)
+    return true
   }
 
   #takeAlternate(name: string | undefined): void {

@@ -20,6 +20,7 @@ export const settingsOf = (changed: Partial<ExchangeSettings> = {}): ExchangeSet
   isInternal: false,
   alternateExchange: undefined,
   hashHeader: undefined,
+  delayedType: undefined,
   labels: {},
   ...changed,
 })
@@ -30,7 +31,7 @@ export const messageOf = (
   extraRoutingKeys?: readonly string[],
 ): RoutedMessage => {
   const map = new Map(Object.entries(headers))
-  return { routingKey, extraRoutingKeys, matchHeaders: () => map }
+  return { routingKey, extraRoutingKeys, matchHeaders: () => map, neutralHeaders: () => [] }
 }
 
 /** Counts up: what it gives is known beforehand. */

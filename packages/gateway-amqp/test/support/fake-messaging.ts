@@ -33,6 +33,7 @@ const exchangeDefaults: ExchangeSettings = {
   isInternal: false,
   alternateExchange: undefined,
   hashHeader: undefined,
+  delayedType: undefined,
   labels: {},
 }
 
@@ -458,7 +459,8 @@ export class FakeMessaging implements Messaging {
     isPredeclared = false,
   ): ExchangeDescription {
     const whole = { ...exchangeDefaults, ...settings }
-    const made = { namespace: '/', exchange, settings: whole, isPredeclared, bindingCount: 0 }
+    const counts = { bindingCount: 0, keptCount: undefined }
+    const made = { namespace: '/', exchange, settings: whole, isPredeclared, ...counts }
     this.exchanges.set(exchange, made)
     return made
   }

@@ -20,6 +20,7 @@ const exchangeKinds: { readonly [Name in keyof ExchangeSettings]: Kind } = {
   isInternal: FLAG,
   alternateExchange: TEXT,
   hashHeader: TEXT,
+  delayedType: TEXT,
   labels: TEXTS,
 }
 
