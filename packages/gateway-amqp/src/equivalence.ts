@@ -5,13 +5,14 @@
 import type {
   ExchangeDescription,
   ExchangeSettings,
+  ExchangeType,
   OverflowPolicy,
   QueueDescription,
   QueueSettings,
 } from '@millrace/core'
 import type { MethodFields } from './codec/methods.ts'
 import { preconditionFailed } from './errors.ts'
-import { ALTERNATE_EXCHANGE, exchangeTypeName } from './exchange-arguments.ts'
+import { ALTERNATE_EXCHANGE, DELAYED_TYPE, exchangeTypeName } from './exchange-arguments.ts'
 import {
   DEAD_LETTER_STRATEGY,
   QUEUE_MODE,
@@ -89,7 +90,11 @@ export const checkExchangeEquivalence = (
   same(subject, 'auto_delete', asked.isAutoDelete, settings.isAutoDelete)
   same(subject, 'internal', asked.isInternal, settings.isInternal)
   same(subject, ALTERNATE_EXCHANGE, asked.alternateExchange, settings.alternateExchange)
+  same(subject, DELAYED_TYPE, nameOf(asked.delayedType), nameOf(settings.delayedType))
 }
+
+const nameOf = (type: ExchangeType | undefined): string | undefined =>
+  type === undefined ? undefined : exchangeTypeName(type)
 
 const same = (subject: string, name: string, asked: Value, current: Value): void => {
   if (asked === current) return

@@ -11,6 +11,7 @@ import type { Field, FieldValue } from './codec/field-table.ts'
 import { BlockWriter, changeBlock, headersOf } from './codec/property-block.ts'
 import { Property, PropertyScan } from './codec/property-scan.ts'
 import { DEATH_HEADER } from './dead-letter-headers.ts'
+import { DELAY_HEADER, negateDelay } from './delay-header.ts'
 import { deathsFromJson, deathsToJson } from './dead-letter-json.ts'
 import { canonicalText, fieldText, isPlainField } from './field-text.ts'
 import { SHORT_STRING_BYTES_MAX } from './limits.ts'
@@ -20,6 +21,8 @@ const RESERVED_PREFIX = 'mr-'
 const PERSISTENT = 2
 const TRANSIENT = 1
 const DECIMAL = /^\d{1,15}$/
+/** A delay that was waited for is below zero. */
+const SIGNED_DECIMAL = /^-?\d{1,15}$/
 export const DELIVERY_COUNT_HEADER = 'x-delivery-count'
 
 /** Properties that are texts on both sides. */
@@ -66,7 +69,11 @@ export const toMatchHeaders = (block: Uint8Array): ReadonlyMap<string, string> =
   return new Map(headersOf(scan).map(({ name, value }) => [name, canonicalText(value)]))
 }
 
-export const amqpPropertyFormat: PropertyFormat = { toHeaders: toNeutralHeaders, toMatchHeaders }
+export const amqpPropertyFormat: PropertyFormat = {
+  toHeaders: toNeutralHeaders,
+  toMatchHeaders,
+  negateDelay,
+}
 
 export const neutralHeadersOf = (scan: PropertyScan): RecordHeader[] => {
   const headers: RecordHeader[] = []
@@ -105,7 +112,7 @@ const neutralHeader = ({ name, value }: Field): RecordHeader | undefined => {
   const key =
     name === DELIVERY_COUNT_HEADER
       ? reservedHeaders.deliveryCount.name
-      : name === 'x-delay'
+      : name === DELAY_HEADER
         ? reservedHeaders.delay.name
         : name
   return { key, value: fieldText(value) }
@@ -192,8 +199,8 @@ const notCarried: ReadonlySet<string> = new Set([
 
 type Translated = Field | { readonly property: Property; readonly value: number }
 
-const decimal = (value: string): number | undefined =>
-  DECIMAL.test(value) ? Number(value) : undefined
+const decimal = (value: string, form = DECIMAL): number | undefined =>
+  form.test(value) ? Number(value) : undefined
 
 const octetOf =
   (property: Property, toOctet: (value: number) => number) =>
@@ -203,9 +210,9 @@ const octetOf =
   }
 
 const longField =
-  (name: string) =>
+  (name: string, form = DECIMAL) =>
   (value: string): Translated | undefined => {
-    const number = decimal(value)
+    const number = decimal(value, form)
     return number === undefined ? undefined : { name, value: { type: 'l', value: BigInt(number) } }
   }
 
@@ -223,7 +230,7 @@ const translated: ReadonlyMap<string, (value: string) => Translated | undefined>
     octetOf(Property.TIMESTAMP, (ms) => Math.floor(ms / 1_000)),
   ],
   [reservedHeaders.deliveryCount.name, longField(DELIVERY_COUNT_HEADER)],
-  [reservedHeaders.delay.name, longField('x-delay')],
+  [reservedHeaders.delay.name, longField(DELAY_HEADER, SIGNED_DECIMAL)],
   [
     reservedHeaders.deadLetterHistory.name,
     (json: string): Translated | undefined => {

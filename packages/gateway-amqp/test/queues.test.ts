@@ -435,7 +435,7 @@ describe('exchange.declare', () => {
     })
   })
 
-  it.each(['foo', 'x-delayed-message', ''])('refuses the type %j', async (type) => {
+  it.each(['foo', 'x-delayed', ''])('refuses the type %j', async (type) => {
     const answer = await declareExchange('e', type)
     expect(answer).toMatchObject({ name: 'channel.close', fields: { replyCode: 406 } })
     expect(problemOf(answer)).toContain(`invalid exchange type '${type}'`)

@@ -3,7 +3,13 @@
  * and order survive. `property-scan.ts` draws the block.
  */
 import { ByteReader, ByteWriter } from '@millrace/codec'
-import { type Field, type FieldTable, readFieldTable, writeField } from './field-table.ts'
+import {
+  type Field,
+  type FieldTable,
+  type FieldValue,
+  readFieldTable,
+  writeField,
+} from './field-table.ts'
 import { shortStringBytes } from './methods.ts'
 import {
   FLAGS_BYTES,
@@ -20,6 +26,8 @@ export interface BlockChange {
   /** Texts that a property has from now on; `undefined` takes it away. */
   readonly texts?: ReadonlyMap<Property, string | undefined>
   readonly dropHeaders?: readonly string[]
+  /** What a header has instead of its value, where it stands. Of several with one name the first. */
+  readonly replaceHeaders?: ReadonlyMap<string, FieldValue>
   /** They come after those that are there. */
   readonly addHeaders?: FieldTable
 }
@@ -44,6 +52,7 @@ export const changeBlock = (scan: PropertyScan, change: BlockChange): Uint8Array
 
 const changeHeaders = (block: BlockWriter, scan: PropertyScan, change: BlockChange): void => {
   const { dropHeaders = [], addHeaders = [] } = change
+  const replacements = new Map(change.replaceHeaders)
   const kept: Uint8Array[] = []
   if (scan.has(Property.HEADERS)) {
     const table = scan.raw(Property.HEADERS)
@@ -52,10 +61,20 @@ const changeHeaders = (block: BlockWriter, scan: PropertyScan, change: BlockChan
       const from = reader.position
       const name = reader.utf8(reader.uint8())
       reader.position = skipFieldValue(table, reader.position, table.length, 1)
-      if (!dropHeaders.includes(name)) kept.push(table.subarray(from, reader.position))
+      const replacement = replacements.get(name)
+      if (replacement !== undefined) {
+        kept.push(fieldBytes(name, replacement))
+        replacements.delete(name)
+      } else if (!dropHeaders.includes(name)) kept.push(table.subarray(from, reader.position))
     }
   }
   if (kept.length + addHeaders.length > 0) block.headers(kept, addHeaders)
+}
+
+const fieldBytes = (name: string, value: FieldValue): Uint8Array => {
+  const writer = new ByteWriter()
+  writeField(writer, name, value)
+  return writer.finish()
 }
 
 /** Properties are written in the order of their places. */
