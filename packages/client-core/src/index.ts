@@ -82,6 +82,7 @@ export type {
   BindOptions,
   ExchangeSettings,
   ExchangeType,
+  RoutingType,
   QueueSettings,
   QueueSettingsPatch,
 } from './queue/settings.ts'

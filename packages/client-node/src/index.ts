@@ -81,6 +81,7 @@ export {
   type QueueOptions,
   type QueueSettings,
   type QueueSettingsPatch,
+  type RoutingType,
   type Transaction,
   type WorkContext,
   type Worker,

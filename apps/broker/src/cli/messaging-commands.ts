@@ -121,6 +121,16 @@ const addQueueCare = (queue: Command, sub: Sub): void => {
     })
 }
 
+const routingTypes: readonly string[] = [
+  'direct',
+  'topic',
+  'fanout',
+  'headers',
+  'consistent-hash',
+  'modulus-hash',
+  'random',
+]
+
 const addExchangeCommands = (program: Command): void => {
   const exchange = program
     .command('exchange')
@@ -129,15 +139,7 @@ const addExchangeCommands = (program: Command): void => {
   sub('create <exchange>', 'create an exchange')
     .addOption(
       new Option('--type <type>', 'how it routes')
-        .choices([
-          'direct',
-          'topic',
-          'fanout',
-          'headers',
-          'consistent-hash',
-          'modulus-hash',
-          'random',
-        ])
+        .choices([...routingTypes, 'delayed'])
         .default('direct'),
     )
     .option('--transient', 'it does not survive a restart')
@@ -145,6 +147,11 @@ const addExchangeCommands = (program: Command): void => {
     .option('--internal', 'only other exchanges lead to it')
     .option('--alternate-exchange <name>', 'takes what this one leads nowhere')
     .option('--hash-header <name>', 'of consistent-hash: hashed instead of the routing key')
+    .addOption(
+      new Option('--delayed-type <type>', 'of delayed: how it routes what is due').choices(
+        routingTypes,
+      ),
+    )
     .action(async (name: string, options: object) => {
       const { createExchange } = await import('./commands/exchange.ts')
       await createExchange(name, options)

@@ -167,6 +167,7 @@ const addPub = (program: Command): void => {
     .option('--key-separator <text>', 'with --lines: what stands before it is the key')
     .option('--header <name=value>', 'a header; may be given more than once', list)
     .option('--ttl <time>', 'to an exchange or queue: how long it lives, such as 10m')
+    .option('--delay <time>', 'to a delayed exchange: how long it keeps it, such as 10m')
     .option('--priority <number>', 'to an exchange or queue: higher is sooner', integer(0))
     .option('--message-id <id>', 'to an exchange or queue: drops doubles where the queue does')
     .option('--transient', 'to an exchange or queue: it need not survive a restart')

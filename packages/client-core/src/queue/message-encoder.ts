@@ -4,10 +4,16 @@
  */
 import { encodeHeaderBlock } from '@millrace/codec'
 import { NO_TTL, type PublishedMessage } from '@millrace/protocol'
-import { toRecordHeaders } from '../headers.ts'
 import { encodePayload, type PayloadCodec } from '../payload-codec.ts'
 import type { Platform } from '../platform.ts'
-import { checkName, keyOf, type MessageOptions, priorityOf, ttlOf } from './message-options.ts'
+import {
+  checkName,
+  headersOf,
+  keyOf,
+  type MessageOptions,
+  priorityOf,
+  ttlOf,
+} from './message-options.ts'
 
 const NOTHING = new Uint8Array(0)
 const WORD_MAX = 0x1_0000_0000
@@ -79,8 +85,8 @@ export class MessageEncoder {
     fields.ttlMs = ttlOf(options.ttlMs)
     fields.messageId = options.messageId ?? this.#ids.next()
     fields.key = keyOf(options.key)
-    fields.headers =
-      options.headers === undefined ? NOTHING : encodeHeaderBlock(toRecordHeaders(options.headers))
+    const isBare = options.headers === undefined && options.delayMs === undefined
+    fields.headers = isBare ? NOTHING : encodeHeaderBlock(headersOf(options))
     fields.payload = encodePayload(codec, payload)
     return fields
   }

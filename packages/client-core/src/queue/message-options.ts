@@ -1,14 +1,19 @@
 /** What goes beside a payload on its way to an exchange or a queue. */
-import { utf8Encode } from '@millrace/codec'
-import { NO_TTL, UINT16_MAX } from '@millrace/protocol'
+import { type RecordHeader, reservedHeaders, utf8Encode } from '@millrace/codec'
+import { NO_TTL, UINT16_MAX, UINT32_MAX } from '@millrace/protocol'
 import { checkInteger } from '../check.ts'
 import { invalidArgument } from '../errors.ts'
-import type { HeadersInput } from '../headers.ts'
+import { type HeadersInput, toRecordHeaders } from '../headers.ts'
 
 export interface MessageOptions {
   readonly headers?: HeadersInput
   /** How long the message lives, in ms. Default: as long as its queue says. */
   readonly ttlMs?: number
+  /**
+   * How long a delayed exchange keeps it before it is routed, in ms, up to 4,294,967,295: the header
+   * `mr-delay`, which is below zero when it arrives. Other exchanges route it at once.
+   */
+  readonly delayMs?: number
   /** 0 to 255; counts in queues with `priorityMax`. Default: 0. */
   readonly priority?: number
   /**
@@ -37,6 +42,13 @@ export const checkQueue = (name: unknown): string => {
 
 export const ttlOf = (ttlMs: number | undefined): number =>
   ttlMs === undefined ? NO_TTL : checkInteger('ttlMs', ttlMs, 0, Number.MAX_SAFE_INTEGER)
+
+/** The headers of a message, that of its delay in front: it counts before one that stands there too. */
+export const headersOf = ({ headers = [], delayMs }: MessageOptions): readonly RecordHeader[] => {
+  if (delayMs === undefined) return toRecordHeaders(headers)
+  const text = String(checkInteger('delayMs', delayMs, 0, UINT32_MAX))
+  return toRecordHeaders(headers, [{ key: reservedHeaders.delay.name, value: utf8Encode(text) }])
+}
 
 export const priorityOf = (priority: number | undefined): number =>
   priority === undefined ? 0 : checkInteger('priority', priority, 0, PRIORITY_MAX)

@@ -1,8 +1,11 @@
 /** Settings of exchanges and queues, as programs write and read them. docs/protocol.md 19 says what they do. */
 import type { HeaderMatch } from '@millrace/protocol'
 
-export type ExchangeType =
+export type RoutingType =
   'direct' | 'topic' | 'fanout' | 'headers' | 'consistent-hash' | 'modulus-hash' | 'random'
+
+/** `delayed` keeps messages for their `delayMs`, then routes them as its `delayedType`. */
+export type ExchangeType = RoutingType | 'delayed'
 
 export interface ExchangeSettings {
   /** Default: `direct`. */
@@ -13,6 +16,8 @@ export interface ExchangeSettings {
   readonly isInternal?: boolean
   readonly alternateExchange?: string
   readonly hashHeader?: string
+  /** Of `delayed`, which has to have one. */
+  readonly delayedType?: RoutingType
   readonly labels?: Readonly<Record<string, string>>
 }
 

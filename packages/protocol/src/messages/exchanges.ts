@@ -3,7 +3,8 @@
  *
  * ```
  * EXCHANGE_DECLARE   { exchange: str, settings?: map }
- * EXCHANGE_DECLARED  { exchange: str, predeclared: bool, bindings: int, settings: map }
+ * EXCHANGE_DECLARED  { exchange: str, predeclared: bool, bindings: int, settings: map,
+ *                      kept?: int }
  * EXCHANGE_DESCRIBE  { exchange: str }               EXCHANGE_DESCRIBED as EXCHANGE_DECLARED
  * EXCHANGE_LIST      { prefix?: str, after?: str }
  * EXCHANGE_LISTED    { exchanges: [as EXCHANGE_DECLARED], more?: bool }
@@ -13,6 +14,7 @@
 import {
   asMap,
   optionalBoolean,
+  optionalInteger,
   optionalMap,
   optionalString,
   requireBoolean,
@@ -38,6 +40,8 @@ export interface ExchangeDescription {
   readonly predeclared: boolean
   /** Bindings that lead from it. */
   readonly bindings: number
+  /** Of `delayed`: messages that it keeps until they are due. */
+  readonly kept?: number | undefined
   readonly settings: MessagingSettings
 }
 
@@ -76,6 +80,7 @@ const readExchange = (map: ControlMap): ExchangeDescription => ({
   exchange: requireString(map, 'exchange'),
   predeclared: requireBoolean(map, 'predeclared'),
   bindings: requireInteger(map, 'bindings', 0, UINT32_MAX),
+  kept: optionalInteger(map, 'kept', 0, UINT32_MAX, undefined),
   settings: requireMap(map, 'settings'),
 })
 

@@ -11,7 +11,14 @@ interface ExchangeFlags extends ClientOptions, SettingFlags {
   readonly output?: OutputForm
 }
 
-const settingFlags = ['type', 'autoDelete', 'internal', 'alternateExchange', 'hashHeader']
+const settingFlags = [
+  'type',
+  'autoDelete',
+  'internal',
+  'alternateExchange',
+  'hashHeader',
+  'delayedType',
+]
 
 /** The one with the empty name has no other. */
 const nameOf = (exchange: string): string => (exchange === '' ? '(default)' : exchange)

@@ -15,6 +15,7 @@ export interface PubOptions extends ClientOptions {
   readonly compression?: CompressionName
   /** Of messages: an exchange or a queue takes them. */
   readonly ttl?: string
+  readonly delay?: string
   readonly priority?: number
   readonly messageId?: string
   readonly transient?: boolean

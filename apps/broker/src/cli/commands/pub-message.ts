@@ -42,15 +42,16 @@ const sinkOf = (client: Client, target: MessageTarget): Sink => {
   }
 }
 
-const ttlOf = (text: string): number => {
-  const ttlMs = parseDuration(text)
-  if (ttlMs !== undefined) return ttlMs
-  throw new UsageError(`--ttl '${text}' is no time`, 'write a number and a unit, such as 10m')
+const timeOf = (flag: string, text: string): number => {
+  const timeMs = parseDuration(text)
+  if (timeMs !== undefined) return timeMs
+  throw new UsageError(`${flag} '${text}' is no time`, 'write a number and a unit, such as 10m')
 }
 
 const messageOptionsOf = (options: PubOptions, headers: Headers): MessageOptions => ({
   ...(headers.length === 0 ? {} : { headers }),
-  ...(options.ttl === undefined ? {} : { ttlMs: ttlOf(options.ttl) }),
+  ...(options.ttl === undefined ? {} : { ttlMs: timeOf('--ttl', options.ttl) }),
+  ...(options.delay === undefined ? {} : { delayMs: timeOf('--delay', options.delay) }),
   ...(options.priority === undefined ? {} : { priority: options.priority }),
   ...(options.messageId === undefined ? {} : { messageId: options.messageId }),
   ...(options.key === undefined ? {} : { key: options.key }),

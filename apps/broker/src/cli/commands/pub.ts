@@ -38,9 +38,15 @@ const publishRecords = async (
 const checkOptions = (body: string | undefined, options: PubOptions): void => {
   const { lines, key, keySeparator } = options
   checkLines(body, options)
-  const ofMessages = [options.ttl, options.priority, options.messageId, options.transient]
+  const ofMessages = [
+    options.ttl,
+    options.delay,
+    options.priority,
+    options.messageId,
+    options.transient,
+  ]
   if (ofMessages.some((value) => value !== undefined)) {
-    const text = '--ttl, --priority, --message-id and --transient are for messages'
+    const text = '--ttl, --delay, --priority, --message-id and --transient are for messages'
     throw new UsageError(text, 'write exchange:NAME/KEY or queue:NAME')
   }
   if (keySeparator !== undefined && lines !== true) {

@@ -12,6 +12,7 @@ const describe = (exchange: ExchangeDescription): wire.ExchangeDescription => ({
   exchange: exchange.exchange,
   predeclared: exchange.isPredeclared,
   bindings: exchange.bindingCount,
+  ...(exchange.keptCount === undefined ? {} : { kept: exchange.keptCount }),
   settings: { ...exchange.settings },
 })
 
