@@ -27,6 +27,7 @@ import {
   DEAD_LETTER_ENTRIES_MAX,
   DEDUP_BYTES_MAX,
   DEDUP_IDS_MAX,
+  EXPIRY_GRACE_MS,
   HELD_MESSAGES_MAX,
   LEDGER_FLUSH_MS,
   LEDGER_GATHER_MS,
@@ -37,9 +38,12 @@ import {
   MESSAGE_BYTES_MAX,
   PRIORITY_MAX,
   QUEUES_PER_NAMESPACE_MAX,
+  RELEASE_BYTES_MAX,
+  RELEASE_COUNT_MAX,
   TRANSACTION_BYTES_MAX,
   TRANSACTION_OPERATIONS_MAX,
 } from '../src/queue/limits.ts'
+import { DELAY_MS_MAX } from '../src/routing/limits.ts'
 import { PARTITIONS_MAX } from '../src/topic/topic-settings.ts'
 
 const english = (count: number): string => count.toLocaleString('en')
@@ -112,6 +116,13 @@ it.each([
     'transactions',
     `${mebibytes(TRANSACTION_BYTES_MAX)}, ${english(TRANSACTION_OPERATIONS_MAX)} operations`,
   ],
+  ['delays', `| delay of a message | ${english(DELAY_MS_MAX)} ms |`],
+  ['kept', `delayed exchange keeps | ${english(defaultStorageOptions.keptCountMax)} |`],
+  [
+    'releases',
+    `at most ${RELEASE_COUNT_MAX} messages and, but for a single larger one, ${mebibytes(RELEASE_BYTES_MAX)}`,
+  ],
+  ['the grace', `looked at again ${EXPIRY_GRACE_MS / 1_000} seconds after the start`],
 ])('says of %s what is so: %s', (_what, words) => {
   expect(text).toContain(words)
 })
