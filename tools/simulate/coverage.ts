@@ -83,6 +83,8 @@ const coverageNames = [
   'fan-out in doubt at a crash',
   'transaction',
   'transaction refused',
+  'delayed release',
+  'delayed release after a crash',
   'transaction cut by a crash',
   'transaction there after a crash',
   'transaction gone after a crash',

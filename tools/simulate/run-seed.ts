@@ -286,6 +286,7 @@ export class SeedRun {
     simulation.crashCount++
     simulation.history.crash()
     simulation.queues.crash()
+    simulation.delayed.crash()
     if (simulation.metadata.topics().some(({ settings }) => settings.durability === 'memory')) {
       simulation.coverage.add('memory log restart')
     }
@@ -341,6 +342,7 @@ export class SeedRun {
       this.simulation.history.crash()
       this.simulation.queues.isClosed = true
       this.simulation.queues.crash()
+      this.simulation.delayed.crash()
     }
   }
 }

@@ -11,6 +11,7 @@ import { Coverage } from './coverage.ts'
 import { DamageRecord } from './damage.ts'
 import { IdempotentClients } from './idempotence.ts'
 import { MetadataModel } from './metadata-model.ts'
+import { DelayedWorld } from './queues/delayed-world.ts'
 import { QueueWorld } from './queues/queue-world.ts'
 import { RetentionModel } from './retention-model.ts'
 import { type Scenario, createScenario } from './scenario.ts'
@@ -27,6 +28,7 @@ export class Simulation {
   readonly coverage = new Coverage()
   readonly idempotence = new IdempotentClients(this)
   readonly queues = new QueueWorld(this)
+  readonly delayed = new DelayedWorld(this)
   operationCount = 0
   crashCount = 0
   /** Raised while the disk has no room for another journal file. */

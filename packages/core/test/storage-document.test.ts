@@ -29,6 +29,7 @@ import {
   DEDUP_IDS_MAX,
   EXPIRY_GRACE_MS,
   HELD_MESSAGES_MAX,
+  KEPT_BATCH_BYTES_MAX,
   LEDGER_FLUSH_MS,
   LEDGER_GATHER_MS,
   RIDING_LEDGERS_MAX,
@@ -120,8 +121,9 @@ it.each([
   ['kept', `delayed exchange keeps | ${english(defaultStorageOptions.keptCountMax)} |`],
   [
     'releases',
-    `at most ${RELEASE_COUNT_MAX} messages and, but for a single larger one, ${mebibytes(RELEASE_BYTES_MAX)}`,
+    `at most ${RELEASE_COUNT_MAX} messages, and what is read for one ends with the read that reaches ${mebibytes(RELEASE_BYTES_MAX)}`,
   ],
+  ['kept batches', `have batches of ${english(KEPT_BATCH_BYTES_MAX)} bytes`],
   ['the grace', `looked at again ${EXPIRY_GRACE_MS / 1_000} seconds after the start`],
 ])('says of %s what is so: %s', (_what, words) => {
   expect(text).toContain(words)

@@ -35,6 +35,9 @@ import { ledgerSnapshotForgetsRuns } from './ledger-snapshot-forgets-runs.ts'
 import { settlementsNotWritten } from './settlements-not-written.ts'
 import { requeueForgetsPlace } from './requeue-forgets-place.ts'
 import { queueDeletedInWord } from './queue-deleted-in-word.ts'
+import { keptNotRecovered } from './kept-not-recovered.ts'
+import { releasedApart } from './released-apart.ts'
+import { releasedEarly } from './released-early.ts'
 import { windowNotRecovered } from './window-not-recovered.ts'
 import { windowTrimmedAway } from './window-trimmed-away.ts'
 import { keyTakenByTwo } from './key-taken-by-two.ts'
@@ -82,4 +85,7 @@ export const mutants: readonly Mutant[] = [
   windowTrimmedAway,
   keyTakenByTwo,
   everybodyIsActive,
+  keptNotRecovered,
+  releasedEarly,
+  releasedApart,
 ]

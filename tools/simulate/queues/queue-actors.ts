@@ -1,6 +1,7 @@
 /** All who use exchanges and queues in one process of the broker, and the looks at what they left. */
 import type { Life } from '../life.ts'
 import { callerOf } from '../names.ts'
+import { DelayedActor } from './delayed-actor.ts'
 import { QueueAdministrator } from './queue-administrator.ts'
 import { QueueCheck } from './queue-check.ts'
 import { QueueConsumer } from './queue-consumer.ts'
@@ -16,10 +17,12 @@ export class QueueActors {
   #administrator: QueueAdministrator | undefined
   #publishers: QueuePublisher[] = []
   #consumers: QueueConsumer[] = []
+  #delayed: DelayedActor | undefined
 
   constructor(life: Life) {
     this.#life = life
     life.simulation.queues.begin()
+    life.simulation.delayed.begin()
   }
 
   get #isUsed(): boolean {
@@ -36,6 +39,7 @@ export class QueueActors {
     if (!this.#isUsed) return
     this.#administrator = new QueueAdministrator(this.#life)
     await this.#administrator.prepare()
+    await DelayedActor.prepare(this.#life)
   }
 
   start(): void {
@@ -43,6 +47,8 @@ export class QueueActors {
     if (!this.#isUsed || administrator === undefined) return
     const { queuePublisherCount, queueConsumerCount } = this.#life.simulation.scenario
     this.#life.start(() => administrator.run())
+    const delayed = (this.#delayed = new DelayedActor(this.#life))
+    this.#life.start(() => delayed.run())
     for (let number = 0; number < queuePublisherCount; number++) {
       const publisher = new QueuePublisher(this.#life, number)
       this.#publishers.push(publisher)
@@ -58,6 +64,7 @@ export class QueueActors {
   /** What they hold goes back. */
   stop(): void {
     for (const each of [...this.#publishers, ...this.#consumers]) each.close()
+    this.#delayed?.close()
     this.#publishers = []
     this.#consumers = []
   }
@@ -81,6 +88,7 @@ export class QueueActors {
     const left = this.#readyCount()
     if (left > 0) this.#life.simulation.violate('I11', `${left} messages of queues do not come`)
     consumer.close()
+    await new DelayedActor(this.#life).drain()
   }
 
   #readyCount(): number {

@@ -18,29 +18,21 @@
  * then by arrival, but for what its targets had no room for; one slice is under way at a time, so what
  * is read is bounded.
  */
-import { type BrokerError, isBrokerError, RecordCursor } from '@millrace/codec'
-import type { QueuedMessage } from '../engine/messaging.ts'
+import { type BrokerError, RecordCursor } from '@millrace/codec'
 import type { EngineLog, TimerHandle, Timers } from '../environment/environment.ts'
 import { describeError } from '../log/disk-errors.ts'
 import type { LogStore } from '../log/store.ts'
 import { StoredSource } from './dead-letters.ts'
 import type { DelayedLane } from './delayed-lane.ts'
-import {
-  READ_RETRY_MS,
-  RELEASE_BYTES_MAX,
-  RELEASE_COUNT_MAX,
-  RELEASE_PAUSE_MS,
-  RELEASE_READ_BYTES,
-  RELEASE_RETRY_MS,
-} from './limits.ts'
+import { type Due, readDue } from './due-reader.ts'
+import { READ_RETRY_MS, RELEASE_COUNT_MAX, RELEASE_PAUSE_MS, RELEASE_RETRY_MS } from './limits.ts'
 import type { MessageHeaders } from './message-headers.ts'
-import { readDueMs, readMessage } from './message-record.ts'
+import { readDueMs } from './message-record.ts'
 import type { PreparedMessage, Publisher, Routes } from './publisher.ts'
 import { QueueEntry } from './queue-entry.ts'
 import type { Queue } from './queue.ts'
 import { readOn } from './read-on.ts'
 import { ReleaseRoom } from './release-room.ts'
-import { visitMessages } from './slice-messages.ts'
 import type { SteadyClock } from './steady-clock.ts'
 import type { Transactions } from './transactions.ts'
 import { WakeTimer } from './wake-timer.ts'
@@ -59,17 +51,14 @@ export interface ReleaseParts {
 /** Less than this is no setting of a clock. */
 const CLOCK_SET_MS = 1_000
 
-interface Due {
-  readonly dueMs: number
-  readonly position: number
-  message: QueuedMessage | undefined
-}
-
 /** What becomes of a slice: what goes now, and what is put back for later. */
 interface Sorted {
   readonly going: PreparedMessage[]
   readonly settled: QueueEntry[]
+  /** One of its targets has no room. */
   readonly refused: Due[]
+  /** The next slice begins with them. */
+  readonly left: readonly Due[]
 }
 
 export class DelayedRelease {
@@ -146,13 +135,14 @@ export class DelayedRelease {
     const { kept } = this.#lane
     let slice: readonly Due[] = []
     try {
-      slice = await this.#read(this.#take(nowMs))
+      slice = await readDue(this.#take(nowMs), this.#lane, this.#parts.store)
       if (this.#isOver) return 0
       const sorted = this.#sort(slice)
       await this.#move(sorted)
       const againMs = this.#parts.clock.now() + RELEASE_RETRY_MS
       for (const { position } of sorted.refused) kept.push(againMs, position)
-      return sorted.refused.length > 0 && sorted.settled.length === 0 ? RELEASE_PAUSE_MS : 0
+      for (const { dueMs, position } of sorted.left) kept.push(dueMs, position)
+      return sorted.settled.length === 0 && slice.length > 0 ? RELEASE_PAUSE_MS : 0
     } catch (error) {
       if (this.#isOver) return 0
       for (const { dueMs, position } of slice) kept.push(dueMs, position)
@@ -172,84 +162,33 @@ export class DelayedRelease {
     return slice
   }
 
-  /** Reads for the first of them first; what there was no room for goes back to the index. */
-  async #read(slice: readonly Due[]): Promise<readonly Due[]> {
-    const byPosition = new Map(slice.map((each) => [each.position, each]))
-    const isGone = (each: Due): boolean => !byPosition.has(each.position)
-    let readBytes = 0
-    let count = 0
-    try {
-      for (; count < slice.length && readBytes < RELEASE_BYTES_MAX; count++) {
-        const next = slice[count]!
-        if (next.message !== undefined || isGone(next)) continue
-        readBytes += await this.#readFor(next, byPosition)
-      }
-      while (count < slice.length && slice[count]!.message !== undefined) count++
-    } catch (error) {
-      for (const each of slice) if (!isGone(each)) this.#lane.kept.push(each.dueMs, each.position)
-      throw error
-    }
-    for (const each of slice.slice(count)) this.#lane.kept.push(each.dueMs, each.position)
-    return slice.slice(0, count).filter(({ message }) => message !== undefined)
-  }
-
-  /** Answers how many bytes it has read. */
-  async #readFor(wanted: Due, byPosition: Map<number, Due>): Promise<number> {
-    const { log } = this.#lane
-    const { position } = wanted
-    try {
-      const found = await this.#parts.store.reader.read(log, position, RELEASE_READ_BYTES)
-      const bytes = found.parts.reduce((sum, part) => sum + part.length, 0)
-      const reading = { from: position, read: readMessage, compression: undefined }
-      visitMessages(found, reading, (at, message) => {
-        const due = byPosition.get(at)
-        if (due !== undefined) due.message = message
-      })
-      if (wanted.message === undefined) this.#lose(byPosition, position, position + 1)
-      return bytes
-    } catch (error) {
-      const gap = log.gapAt(position)
-      if (!isBrokerError(error) || gap === undefined) throw error
-      this.#lose(byPosition, position, gap.to)
-      return 0
-    }
-  }
-
-  #lose(byPosition: Map<number, Due>, from: number, to: number): void {
-    this.#lane.lose(from, to)
-    for (const position of byPosition.keys())
-      if (position >= from && position < to) byPosition.delete(position)
-  }
-
   /** Routes them, and holds them against the room that their targets have together. */
   #sort(slice: readonly Due[]): Sorted {
     const { routes, publisher, headers, clock } = this.#parts
     const { namespace, name } = this.#queue
-    const sorted: Sorted = { going: [], settled: [], refused: [] }
+    const [going, settled, refused]: [PreparedMessage[], QueueEntry[], Due[]] = [[], [], []]
     const exchange = routes.find(namespace, name)
     const room = new ReleaseRoom(clock.now())
-    for (const due of slice) {
+    let at = 0
+    for (; exchange !== undefined && at < slice.length && !room.isSpent; at++) {
+      const due = slice[at]!
       const message = due.message!
-      if (exchange === undefined || room.isSpent) {
-        sorted.refused.push(due)
-        continue
-      }
       const properties = headers.withoutDelay(message)
       const source = new StoredSource({ ...message, properties }, headers, true)
       try {
         const prepared = room.admit(publisher.prepare(namespace, exchange, source))
         if (prepared === undefined) {
-          sorted.refused.push(due)
+          refused.push(due)
           continue
         }
-        if (prepared.targets.length > 0) sorted.going.push(prepared)
+        if (prepared.targets.length > 0) going.push(prepared)
       } catch (error) {
         // Nothing will ever take it: it must not hold up the others.
         this.#warn('a delayed message is dropped', error)
       }
-      sorted.settled.push(new QueueEntry(this.#lane, due.position, message))
+      settled.push(new QueueEntry(this.#lane, due.position, message))
     }
-    return sorted
+    return { going, settled, refused, left: slice.slice(at) }
   }
 
   async #move({ going, settled }: Sorted): Promise<void> {

@@ -4,6 +4,8 @@
 export const BATCH_BYTES_MAX = 65_536
 export const BATCH_RECORDS_MAX = 512
 export const LONE_MESSAGE_BYTES_MIN = 32_768
+/** The same where a delayed exchange keeps them: they are read one by one, and a batch whole. */
+export const KEPT_BATCH_BYTES_MAX = 4_096
 
 /** A message with all that belongs to it. */
 export const MESSAGE_BYTES_MAX = 16 * 1_048_576
@@ -60,8 +62,11 @@ export const EXPIRY_GRACE_MS = 5_000
 /** Released at once: messages, and bytes that are read for them, but for one that is larger. */
 export const RELEASE_COUNT_MAX = 512
 export const RELEASE_BYTES_MAX = 4 * 1_048_576
-/** Read of the log at once, in search of messages that are due. */
+/** Read of the log at once where messages that are due stand close together; else one batch is. */
 export const RELEASE_READ_BYTES = 65_536
+/** Reads of what is due that are under way at once, and how near one message is to the next then. */
+export const RELEASE_READS_MAX = 16
+export const RELEASE_NEAR_COUNT = 64
 /** When a message that a queue had no room for is tried again. */
 export const RELEASE_RETRY_MS = 1_000
 /** When nothing could be released at all. */

@@ -19,7 +19,12 @@ import type { LogStore } from '../log/store.ts'
 import { AtomicUnit, type AppendTicket, type StoredBatch } from '../log/stored-batch.ts'
 import { BatchMessages } from './batch-messages.ts'
 import type { LedgerSchedule } from './ledger-schedule.ts'
-import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, LONE_MESSAGE_BYTES_MIN } from './limits.ts'
+import {
+  BATCH_BYTES_MAX,
+  BATCH_RECORDS_MAX,
+  KEPT_BATCH_BYTES_MAX,
+  LONE_MESSAGE_BYTES_MIN,
+} from './limits.ts'
 import { EnvelopeWriter, type MessageFields, NEVER_KEPT } from './message-record.ts'
 
 /** A log that messages go to. */
@@ -187,8 +192,7 @@ export class BatchGatherer {
     batch.payloadBytes += payloadBytes
     const { builder } = batch
     if (builder.count === 1) this.#opened(batch)
-    const isFull = builder.sizeBytes >= BATCH_BYTES_MAX || builder.count >= BATCH_RECORDS_MAX
-    if (isLone || isFull) this.#seal(batch, undefined)
+    if (isLone || isFull(batch)) this.#seal(batch, undefined)
     return batch
   }
 
@@ -234,6 +238,11 @@ export class BatchGatherer {
     }
   }
 }
+
+/** Nothing more goes into it. */
+export const isFull = ({ builder, dues }: OpenBatch): boolean =>
+  builder.count >= BATCH_RECORDS_MAX ||
+  builder.sizeBytes >= (dues === undefined ? BATCH_BYTES_MAX : KEPT_BATCH_BYTES_MAX)
 
 const unitOf = (targets: readonly BatchTarget[]): AtomicUnit | undefined =>
   targets.length > 1 ? new AtomicUnit() : undefined

@@ -13,6 +13,9 @@ import { wouldRefuse } from './queue-description.ts'
 import { Queue } from './queue.ts'
 import { TopicTarget } from './topic-target.ts'
 
+/** What a message takes in a log beside its bytes, about. */
+const OVERHEAD_BYTES = 64
+
 interface Share {
   count: number
   bytes: number
@@ -44,7 +47,7 @@ export class ReleaseRoom {
       if (target instanceof Queue && this.#isFull(target, bytes)) return undefined
     for (const target of targets)
       if (target instanceof Queue) this.#count(target, bytes, message.messageId)
-    this.#bytes += (bytes + message.properties.length) * targets.length
+    this.#bytes += (OVERHEAD_BYTES + bytes + message.properties.length) * targets.length
     return { ...prepared, targets }
   }
 

@@ -12,16 +12,11 @@ import type { LogStore } from '../log/store.ts'
 import { AtomicUnit } from '../log/stored-batch.ts'
 import type { RouteTarget } from '../routing/route-target.ts'
 import type { LedgerLog } from './ledger-log.ts'
-import {
-  BATCH_BYTES_MAX,
-  BATCH_RECORDS_MAX,
-  TRANSACTION_BYTES_MAX,
-  TRANSACTION_OPERATIONS_MAX,
-} from './limits.ts'
+import { TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from './limits.ts'
 import { remembersId } from './dedup-window.ts'
 import { MemoryLane } from './memory-lane.ts'
 import { NEVER_KEPT } from './message-record.ts'
-import type { BatchGatherer, BatchTarget, OpenBatch } from './open-batch.ts'
+import { type BatchGatherer, type BatchTarget, isFull, type OpenBatch } from './open-batch.ts'
 import { keepMessage, noteExpiry, type PreparedMessage } from './publisher.ts'
 import { wouldRefuse } from './queue-description.ts'
 import type { QueueEntry } from './queue-entry.ts'
@@ -191,8 +186,7 @@ const storedLanesOf = (targets: readonly RouteTarget[], priority: number): Batch
 }
 
 const mayShare = (batch: OpenBatch, targets: readonly BatchTarget[]): boolean =>
-  batch.builder.sizeBytes < BATCH_BYTES_MAX &&
-  batch.builder.count < BATCH_RECORDS_MAX &&
+  !isFull(batch) &&
   batch.targets.length === targets.length &&
   targets.every((target, index) => batch.targets[index] === target)
 

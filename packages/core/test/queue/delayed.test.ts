@@ -395,6 +395,24 @@ describe('a delayed exchange', () => {
     expect([node.ready(), node.ready('second')]).toEqual([2, 2])
   })
 
+  it('goes on at once where one slice has no room for more', async () => {
+    const large = { queueSegmentBytes: 64 * 1_048_576, unflushedBytesMax: 64 * 1_048_576 }
+    const node = await start({}, large)
+    const names = ['a', 'b', 'c', 'd', 'e', 'f']
+    await publish(node, ...names.map((name) => delayed(name.padEnd(2 * 1_048_576, '.'), 500)))
+    await node.pass(900)
+    expect((await textsIn(node)).map((text) => text[0])).toEqual(names)
+  })
+
+  it('releases one of the largest size, whose delay grows by a sign', async () => {
+    const large = { queueSegmentBytes: 128 * 1_048_576, unflushedBytesMax: 64 * 1_048_576 }
+    const node = await start({}, large)
+    const { properties } = delayed('', 50)
+    await publish(node, delayed('x'.repeat(16 * 1_048_576 - properties.length), 50))
+    await node.pass(1_000)
+    expect([keptOf(node), node.ready()]).toEqual([0, 1])
+  })
+
   it('gives the disk back behind a message that stays for long', async () => {
     const node = await start({}, { queueSegmentBytes: 64 * 1024, retentionCheckMs: 1_000 })
     const { disk } = node.node.world
@@ -472,6 +490,60 @@ describe('what a durable delayed exchange keeps', () => {
     await bind(again, 'q')
     await again.pass(10_000)
     expect([keptOf(again), again.ready()]).toEqual([0, 0])
+  })
+})
+
+describe('kept messages that cannot be read', () => {
+  const names = Array.from({ length: 200 }, (_, at) => `m${at}`)
+  const storage = { queueSegmentBytes: 64 * 1024, ballastBytes: 0 }
+
+  const keep = async (delay: number): Promise<MessagingNode> => {
+    const node = await start({}, storage)
+    for (const name of names) await publish(node, delayed(name.padEnd(1_000, '.'), delay))
+    return node
+  }
+
+  const damage = ({ disk }: World): void => {
+    const [path] = disk
+      .files('/data/logs')
+      .filter((file) => file.endsWith('.log') && disk.contentOf(file).length > 40_000)
+    disk.flipBit(path!, 20_000 * 8)
+  }
+
+  it.each(['at a start', 'while the broker runs'])(
+    'are lost and counted, and all others come: %s',
+    async (when) => {
+      const node = await keep(20_000)
+      const { world } = node.node
+      await node.node.close()
+      if (when === 'at a start') damage(world)
+      const again = new MessagingNode(await openNode(world, { storage }))
+      await again.pass(6_000)
+      if (when !== 'at a start') damage(world)
+      await again.pass(30_000)
+      const texts = (await textsIn(again)).map((text) => text.replace(/\.+$/, ''))
+      expect(texts.length).toBeLessThan(names.length)
+      expect(texts.length).toBeGreaterThan(names.length / 2)
+      expect(texts).toEqual(names.filter((name) => texts.includes(name)))
+      expect(keptOf(again)).toBe(0)
+      await again.node.close()
+      const last = new MessagingNode(await openNode(world, { storage }))
+      await last.pass(10_000)
+      expect([keptOf(last), last.ready()]).toEqual([0, texts.length])
+    },
+  )
+
+  it.each([4_000, 60_000])('come when the disk reads again, after %s ms', async (delay) => {
+    const node = await keep(delay)
+    const { world } = node.node
+    await node.node.close()
+    const again = new MessagingNode(await openNode(world, { storage }))
+    await again.pass(delay === 60_000 ? 10_000 : 0)
+    const matches = (path: string): boolean => path.endsWith('.log')
+    const planned = world.disk.inject({ kind: 'read', code: 'EIO', nth: 1, times: 5, matches })
+    await again.pass(80_000)
+    expect(planned.firedCount).toBe(5)
+    expect([keptOf(again), again.ready()]).toEqual([0, names.length])
   })
 })
 

@@ -3,7 +3,9 @@ import type { QueuedMessage } from '../../src/engine/messaging.ts'
 import {
   checkFields,
   EnvelopeWriter,
+  readDueMs,
   readMessage,
+  readMessageId,
   type MessageFields,
 } from '../../src/queue/message-record.ts'
 
@@ -41,6 +43,40 @@ const roundTrip = (changed: Partial<MessageFields>): void => {
 }
 
 const long = 'r'.repeat(255)
+
+describe('a message that is kept', () => {
+  const cursorOf = (dueMs?: number): RecordCursor => {
+    const builder = new RecordBatchBuilder()
+    const writer = new EnvelopeWriter()
+    const message = { ...plain, exchange: 'e', routingKey: long, messageId: 'id', ttlMs: 7 }
+    writer.append(builder, message, 1_234, dueMs)
+    // The writer is used again: nothing of the one before may stay.
+    writer.append(builder, message, 1_234)
+    const cursor = new RecordCursor(builder.build(), 0)
+    cursor.next()
+    return cursor
+  }
+
+  it.each([0, 1, 1_767_225_600_000, Number.MAX_SAFE_INTEGER])(
+    'says that it is due at %d',
+    (due) => {
+      const cursor = cursorOf(due)
+      expect(readDueMs(cursor)).toBe(due)
+      expect(readMessageId(cursor)).toBe('id')
+      expect(readMessage(cursor)).toMatchObject({ exchange: 'e', routingKey: long, ttlMs: 7 })
+      cursor.next()
+      expect(readDueMs(cursor)).toBeUndefined()
+      expect(readMessage(cursor)).toMatchObject({ exchange: 'e', messageId: 'id' })
+    },
+  )
+
+  it('has these bytes', () => {
+    const envelope = new EnvelopeWriter().write({ ...plain, exchange: 'e', routingKey: 'k' }, 258)
+    expect(Buffer.from(envelope).toString('hex')).toBe(
+      '01100000' + 'ffffffffffffffff' + '0000000000000102' + '0165' + '016b',
+    )
+  })
+})
 
 describe('a message in its record', () => {
   it.each<[string, Partial<MessageFields>]>([
