@@ -41,6 +41,7 @@ const CASES: [string, number, string, unknown][] = [
   ['exchange-declare', Opcode.EXCHANGE_DECLARE, 'settings', []],
   ['exchange-declared', Opcode.EXCHANGE_DECLARED, 'predeclared', undefined],
   ['exchange-declared', Opcode.EXCHANGE_DECLARED, 'bindings', -1],
+  ['exchange-declared', Opcode.EXCHANGE_DECLARED, 'kept', -1],
   ['exchange-declared', Opcode.EXCHANGE_DECLARED, 'settings', undefined],
   ['exchange-describe', Opcode.EXCHANGE_DESCRIBE, 'exchange', 7],
   ['exchange-list', Opcode.EXCHANGE_LIST, 'after', 7],

@@ -94,6 +94,21 @@ it('creates, lists, describes and deletes exchanges and bindings', async () => {
   await done('exchange', 'delete', 'by-kind')
 })
 
+it('creates a delayed exchange, and says what it keeps', async () => {
+  const without = await millrace(['exchange', 'create', 'later', '--type', 'delayed'])
+  expect(without).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('delayedType') as string,
+  })
+  const flags = ['--type', 'delayed', '--delayed-type', 'fanout']
+  expect(await done('exchange', 'create', 'later', ...flags)).toBe('created later (delayed)\n')
+  await done('pub', 'exchange:later', 'a', '--delay', '1h')
+  expect(await done('exchange', 'describe', 'later')).toMatch(/kept +1\n[^]*delayedType +fanout\n/)
+  const wrong = await millrace(['pub', 'exchange:later', 'a', '--delay', 'soon'])
+  expect(wrong.stderr).toContain("--delay 'soon' is no time")
+  await done('exchange', 'delete', 'later', '--yes')
+})
+
 describe('pub and sub', () => {
   it('publish through an exchange, look without taking, then take', async () => {
     await done('queue', 'create', 'work')
@@ -144,7 +159,7 @@ describe('pub and sub', () => {
 
   it.each([
     [['pub', 'queue:q', 'x', '--partition', '1'], '--partition is for topics'],
-    [['pub', 'topic:t', 'x', '--ttl', '1h'], '--ttl, --priority'],
+    [['pub', 'topic:t', 'x', '--ttl', '1h'], '--ttl, --delay, --priority'],
     [['pub', 'queue:q', 'x', '--ttl', 'soon'], "--ttl 'soon' is no time"],
     [['pub', 'queue:', 'x'], "'queue:' names nothing"],
     [['sub', 'queue:q', '--from', 'start'], '--from is for topics'],

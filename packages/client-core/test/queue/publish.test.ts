@@ -65,6 +65,25 @@ describe('a published message', () => {
     await client.close()
   })
 
+  it('asks for a delay by a header, which counts before one of the same name', async () => {
+    const { client, queues } = await openQueues()
+    const queue = client.queue('jobs', { codec: 'string' })
+    await queue.send('a', { delayMs: 0 })
+    await queue.send('b', { delayMs: 4_294_967_295, headers: { 'mr-delay': '1', kind: 'pdf' } })
+    const headers = queues.published.map((message) =>
+      decodeHeaderBlock(message.headers).map(({ key, value }) => [key, utf8Decode(value!)]),
+    )
+    expect(headers).toEqual([
+      [['mr-delay', '0']],
+      [
+        ['mr-delay', '4294967295'],
+        ['mr-delay', '1'],
+        ['kind', 'pdf'],
+      ],
+    ])
+    await client.close()
+  })
+
   it('tells how many targets it reached', async () => {
     const { client } = await openQueues(['a', 'b'])
     const exchange = client.exchange('e')
@@ -126,6 +145,8 @@ describe('a published message', () => {
   it.each([
     ['a priority above 255', { priority: 256 }],
     ['a time to live below zero', { ttlMs: -1 }],
+    ['a delay below zero', { delayMs: -1 }],
+    ['a delay that is too long', { delayMs: 4_294_967_296 }],
     ['a key that is neither text nor bytes', { key: 7 as unknown as string }],
     ['a header that is none', { headers: { a: 7 as unknown as string } }],
   ])('with %s is refused here', async (_name, options) => {

@@ -118,6 +118,18 @@ export const queueVectors = [
     },
   ],
   ['exchange-declared', 'EXCHANGE_DECLARED', 30, exchange],
+  [
+    'exchange-declared, delayed',
+    'EXCHANGE_DECLARED',
+    30,
+    {
+      exchange: 'later',
+      predeclared: false,
+      bindings: 1,
+      kept: 1_000_000,
+      settings: { type: 'delayed', delayedType: 'direct', isDurable: true },
+    },
+  ],
   ['exchange-describe', 'EXCHANGE_DESCRIBE', 31, { exchange: 'orders' }],
   ['exchange-described', 'EXCHANGE_DESCRIBED', 31, exchange],
   ['exchange-list', 'EXCHANGE_LIST', 32, { prefix: 'o', after: 'old' }],
