@@ -1,9 +1,11 @@
 import { encodeHeaderBlock, utf8Decode, utf8Encode } from '@millrace/codec'
 import type { ExchangeSettings, MessageSource } from '../../src/engine/messaging.ts'
+import { MetadataStore } from '../../src/meta/metadata-store.ts'
 import { DELAY_MS_MAX } from '../../src/routing/limits.ts'
 import { codeOf, refusalOf } from '../routing/registry-support.ts'
 import { MessagingNode, message, type Peer, textOf, type World } from '../support/messaging.ts'
-import { caller, newWorld, openNode, smallStorage } from '../support/node.ts'
+import { caller, DIRECTORY, newWorld, openNode, smallStorage } from '../support/node.ts'
+import { StoreBench } from '../support/store.ts'
 
 const headersOf = (delay: string) => [{ key: 'mr-delay', value: utf8Encode(delay) }]
 
@@ -490,6 +492,49 @@ describe('what a durable delayed exchange keeps', () => {
     await bind(again, 'q')
     await again.pass(10_000)
     expect([keptOf(again), again.ready()]).toEqual([0, 0])
+  })
+})
+
+describe('of a durable exchange and what it keeps, where damage took one', () => {
+  const lose = async (node: MessagingNode, prefix: string): Promise<MessagingNode> => {
+    const { world } = node.node
+    await node.node.close()
+    const bench = await StoreBench.open(world)
+    const opening = MetadataStore.open(DIRECTORY, bench.environment, bench.store)
+    const metadata = await bench.run(opening)
+    const keys = [...metadata.entries(prefix)].map(([key]) => key)
+    expect(keys).toHaveLength(1)
+    const changes = new Map(keys.map((key) => [key, null]))
+    await bench.run(metadata.change((commit) => commit(changes)))
+    return reopen(world)
+  }
+
+  it('the exchange: what is kept stays, and is there when it is declared again', async () => {
+    const node = await start()
+    await publish(node, delayed('a', 60_000))
+    const again = await lose(node, 'exchange/')
+    expect(() => keptOf(again)).toThrow('does not exist')
+    await again.pass(10_000)
+    await declare(again)
+    expect(keptOf(again)).toBe(1)
+    // Bound before it is due: what is due goes nowhere without.
+    await bind(again, 'q')
+    await again.pass(60_000)
+    expect(await textsIn(again)).toEqual(['a'])
+    const last = await reopen(again.node.world)
+    expect([keptOf(last), last.ready()]).toEqual([0, 1])
+  })
+
+  it('what it keeps: the exchange keeps what comes from then on', async () => {
+    const node = await start()
+    await publish(node, delayed('a', 1_000))
+    const again = await lose(node, 'delayed-queue/')
+    expect(keptOf(again)).toBe(0)
+    await publish(again, delayed('b', 100))
+    await again.pass(1_000)
+    expect(await textsIn(again)).toEqual(['b'])
+    const last = await reopen(again.node.world)
+    expect([keptOf(last), last.ready()]).toEqual([0, 1])
   })
 })
 

@@ -155,6 +155,11 @@ const meanings: readonly AllowedDifference[] = [
     reason: '406 for the channel, as later RabbitMQs have it, where 3.10 ends the connection',
   },
   {
+    conversation: 'exchange: one that delays',
+    field: 'frames',
+    reason: 'it is there, where RabbitMQ has it by a plugin that Debian lacks',
+  },
+  {
     conversation: 'copies: CC of numbers',
     field: 'frames',
     reason: 'refused as any other CC that holds no names, where RabbitMQ ignores it',

@@ -254,6 +254,10 @@ const exchanges: readonly Conversation[] = [
   ),
   $.talk('exchange: an unknown type', $.exchange('funnel')),
   $.talk('exchange: no type', $.exchange('')),
+  $.talk(
+    'exchange: one that delays',
+    $.exchange('x-delayed-message', '~x', {}, { 'x-delayed-type': 'direct' }),
+  ),
   $.talk('exchange: another type', $.exchange('direct'), $.exchange('topic')),
   ...['durable', 'autoDelete', 'internal'].map((field) =>
     $.talk(
