@@ -140,6 +140,25 @@ describe('a message', () => {
     })
   })
 
+  it('goes to the keys of its copies as well, and does not tell the blind ones', async () => {
+    await setUp()
+    await ask('queue.declare', { queue: 'copies', durable: true })
+    for (const routingKey of ['cc', 'bcc'])
+      await ask('queue.bind', { queue: 'copies', exchange: 'later', routingKey })
+    const headers = (delay: number): FieldTable => [
+      { name: 'CC', value: { type: 'A', value: [textField('cc')] } },
+      { name: 'x-delay', value: { type: 'I', value: delay } },
+    ]
+    const blind = { name: 'BCC', value: { type: 'A', value: [textField('bcc')] } } as const
+    const properties = new BlockWriter().headers([], [...headers(100), blind]).finish()
+    peer.publish(1, { exchange: 'later', routingKey: 'k' }, { properties, body: 'x' })
+    expect((await arrived()).properties).toEqual(
+      new BlockWriter().headers([], headers(-100)).finish(),
+    )
+    expect((await ask('basic.get', { queue: 'copies', noAck: true })).name).toBe('basic.get-ok')
+    expect((await ask('basic.get', { queue: 'copies', noAck: true })).name).toBe('basic.get-empty')
+  })
+
   it('of a transaction is kept by its commit', async () => {
     await setUp()
     await ask('tx.select')

@@ -100,6 +100,14 @@ it('shows as many queues as it may, with their figures', async () => {
   expect(page).toContain('\nmillrace_queues_left_out 1\n')
 })
 
+it('shows what as many delayed exchanges keep', async () => {
+  const delayed = ['a', 'b'].map((exchange) => ({ namespace: '/', exchange, keptCount: 3 }))
+  const pause = async (): Promise<void> => {}
+  const page = await formatPerObjectPage({ topics: [], queues: [], delayed, topicsMax: 1, pause })
+  expect(page).toContain('\nmillrace_exchange_kept{namespace="/",exchange="a"} 3\n')
+  expect(page).not.toContain('exchange="b"')
+})
+
 it('escapes what the format has a meaning for', async () => {
   const page = await pageOf([topicOf('a"b\\c\nd')], 10)
   expect(page).toContain('topic="a\\"b\\\\c\\nd"')
