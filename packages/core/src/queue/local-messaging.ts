@@ -35,7 +35,7 @@ import { DispatchSchedule } from './dispatch-schedule.ts'
 import { LaneMaker } from './lane-maker.ts'
 import { LedgerSchedule } from './ledger-schedule.ts'
 import { DROP_RETRY_MS, READY_BYTES_TOTAL_MAX } from './limits.ts'
-import { LocalOwner } from './local-owner.ts'
+import { checkOwned, LocalOwner } from './local-owner.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import { MessageHeaders } from './message-headers.ts'
 import { LocalMessagingSession, type MessagingAccess } from './messaging-session.ts'
@@ -48,7 +48,7 @@ import { QueueReclaimer } from './queue-reclaimer.ts'
 import { QueueRegistry } from './queue-registry.ts'
 import { QueueTrimmer } from './queue-trimmer.ts'
 import type { QueueParts } from './queue-parts.ts'
-import { Queue } from './queue.ts'
+import type { Queue } from './queue.ts'
 import { totalsOf } from './queue-counts.ts'
 import { replayQueue } from './replay-queue.ts'
 import { ReadyBudget } from './ready-budget.ts'
@@ -497,9 +497,4 @@ export class LocalMessaging implements Messaging {
   #checkOpen(): void {
     if (this.#isClosed) throw new BrokerError('ERR_CLOSED', ['the broker'])
   }
-}
-
-const checkOwned = (target: RouteTarget, owner: Owner | undefined): void => {
-  if (target instanceof Queue && target.owner !== undefined && target.owner !== owner)
-    throw new BrokerError('ERR_QUEUE_LOCKED', [target.name])
 }

@@ -1,6 +1,8 @@
 /** A connection, as owner of exclusive queues: they go with it. */
+import { BrokerError } from '@millrace/codec'
 import type { Owner } from '../engine/messaging.ts'
-import type { Queue } from './queue.ts'
+import type { RouteTarget } from '../routing/route-target.ts'
+import { Queue } from './queue.ts'
 
 export class LocalOwner implements Owner {
   readonly id: number
@@ -29,4 +31,10 @@ export class LocalOwner implements Owner {
     this.isClosed = true
     for (const queue of [...(this.#queues ?? [])]) this.#drop(queue)
   }
+}
+
+/** Throws ERR_QUEUE_LOCKED. */
+export const checkOwned = (target: RouteTarget, owner: Owner | undefined): void => {
+  if (target instanceof Queue && target.owner !== undefined && target.owner !== owner)
+    throw new BrokerError('ERR_QUEUE_LOCKED', [target.name])
 }
