@@ -15,26 +15,24 @@ type Unfinished = { -readonly [Field in keyof QueuedMessage]: QueuedMessage[Fiel
 
 const noBytes = new Uint8Array(0)
 
+const none: readonly QueuedMessage[] = []
+
 export class BatchMessages {
-  readonly #messages: Unfinished[] = []
+  /** Made with the first one, for one: an empty list that grows takes room for sixteen. */
+  #messages: Unfinished[] | undefined
   /** Of each message: where its payload begins and ends, where its properties begin and end. */
-  readonly #places: number[] = []
+  #places: number[] = []
 
   get count(): number {
-    return this.#messages.length
+    return this.#messages?.length ?? 0
   }
 
   /** The last record of the batch, which ends at `recordEnd` with an envelope of so many bytes. */
   add(message: MessageFields, timestampMs: number, recordEnd: number, envelopeBytes: number): void {
     const payloadEnd = recordEnd - envelopeHeaderBytes(envelopeBytes)
-    const { payload, properties } = message
-    this.#places.push(
-      payloadEnd - payload.length,
-      payloadEnd,
-      recordEnd - properties.length,
-      recordEnd,
-    )
-    this.#messages.push({
+    const payloadAt = payloadEnd - message.payload.length
+    const propertiesAt = recordEnd - message.properties.length
+    const unfinished: Unfinished = {
       exchange: message.exchange,
       routingKey: message.routingKey,
       extraRoutingKeys: message.extraRoutingKeys,
@@ -48,18 +46,27 @@ export class BatchMessages {
       key: message.key?.slice(),
       timestampMs,
       deadLetters: message.deadLetters,
-    })
+    }
+    if (this.#messages === undefined) {
+      this.#messages = [unfinished]
+      this.#places = [payloadAt, payloadEnd, propertiesAt, recordEnd]
+    } else {
+      this.#messages.push(unfinished)
+      this.#places.push(payloadAt, payloadEnd, propertiesAt, recordEnd)
+    }
   }
 
   /** The messages, when the batch is built. */
   in(bytes: Uint8Array): readonly QueuedMessage[] {
     const places = this.#places
-    for (let index = 0; index < this.#messages.length; index++) {
-      const message = this.#messages[index]!
+    const messages = this.#messages
+    if (messages === undefined) return none
+    for (let index = 0; index < messages.length; index++) {
+      const message = messages[index]!
       const at = index * 4
       message.payload = bytes.subarray(places[at], places[at + 1])
       message.properties = bytes.subarray(places[at + 2], places[at + 3])
     }
-    return this.#messages
+    return messages
   }
 }

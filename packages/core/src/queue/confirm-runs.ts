@@ -129,13 +129,13 @@ export class ConfirmRuns implements Reached {
     run.error = this.#error
     if (batch !== undefined) {
       run.waits++
-      batch.waiters.push(run)
+      batch.awaitedBy(run)
       if (this.#more === undefined) run.batch = batch
     }
     if (this.#more !== undefined)
       for (const other of this.#more) {
         run.waits++
-        other.waiters.push(run)
+        other.awaitedBy(run)
       }
     this.#runs.push(run)
     this.#last = run

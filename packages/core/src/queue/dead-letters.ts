@@ -48,7 +48,7 @@ class Transfer {
   readonly reached: Reached = {
     batch: (batch) => {
       this.#waits++
-      batch.waiters.push(this.#waiter)
+      batch.awaitedBy(this.#waiter)
     },
     refused: () => {
       this.#isRefused = true

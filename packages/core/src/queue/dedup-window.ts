@@ -71,12 +71,12 @@ export class DedupWindow {
         if (landed()) this.#remove(id)
       },
     }
-    batch.waiters.push(waiter)
+    batch.awaitedBy(waiter)
   }
 
   /** One that nobody asked the window about is in this batch: known when it is stored. */
   notes(id: string, batch: OpenBatch, atMs: number): void {
-    batch.waiters.push({ stored: () => this.enter(id, atMs), refused: () => undefined })
+    batch.awaitedBy({ stored: () => this.enter(id, atMs), refused: () => undefined })
   }
 
   #sweep(beforeMs: number): void {

@@ -52,57 +52,65 @@ export interface StoredWaiter {
   refused(error: BrokerError): void
 }
 
+const noWaiters: readonly StoredWaiter[] = []
+
 export class OpenBatch {
   readonly targets: readonly BatchTarget[]
   readonly builder: RecordBatchBuilder
-  readonly waiters: StoredWaiter[] = []
   /** The messages, for targets that hand them over; `undefined` when none wanted the first. */
   readonly messages: BatchMessages | undefined
   payloadBytes = 0
   isSealed = false
   /** When each of its messages is due, where a delayed exchange is among the targets. */
   dues: number[] | undefined = undefined
+  /** Made with the first one, for one: an empty list that grows takes room for sixteen. */
+  #waiters: StoredWaiter[] | undefined
 
   constructor(targets: readonly BatchTarget[], builder: RecordBatchBuilder, isWanted: boolean) {
     this.targets = targets
     this.builder = builder
     this.messages = isWanted ? new BatchMessages() : undefined
   }
+
+  get waiters(): readonly StoredWaiter[] {
+    return this.#waiters ?? noWaiters
+  }
+
+  /** Told when it is stored wherever it goes. */
+  awaitedBy(waiter: StoredWaiter): void {
+    if (this.#waiters === undefined) this.#waiters = [waiter]
+    else this.#waiters.push(waiter)
+  }
 }
 
 class TargetTicket implements AppendTicket {
   readonly #target: BatchTarget
+  readonly #batch: OpenBatch
   readonly #count: number
-  readonly #bytes: number
   readonly #baseOffset: number
-  readonly #waiters: readonly StoredWaiter[]
+  /** Of the batch's targets: who waits is told by its ticket. */
+  readonly #isLast: boolean
 
-  constructor(
-    target: BatchTarget,
-    batch: OpenBatch,
-    baseOffset: number,
-    waiters: readonly StoredWaiter[],
-  ) {
+  constructor(target: BatchTarget, batch: OpenBatch, count: number, isLast: boolean) {
     this.#target = target
-    this.#count = batch.builder.count
-    this.#bytes = batch.payloadBytes
-    this.#baseOffset = baseOffset
-    this.#waiters = waiters
+    this.#batch = batch
+    this.#count = count
+    this.#baseOffset = target.log.nextOffset
+    this.#isLast = isLast
   }
 
   stored(): void {
-    this.#target.arrived(this.#count, this.#bytes)
+    this.#target.arrived(this.#count, this.#batch.payloadBytes)
     this.#target.wake()
-    for (const waiter of this.#waiters) waiter.stored()
+    if (this.#isLast) for (const waiter of this.#batch.waiters) waiter.stored()
   }
 
   refused(error: BrokerError): void {
-    this.#target.refused(this.#baseOffset, this.#count, this.#bytes)
-    for (const waiter of this.#waiters) waiter.refused(error)
+    this.#target.refused(this.#baseOffset, this.#count, this.#batch.payloadBytes)
+    if (this.#isLast) for (const waiter of this.#batch.waiters) waiter.refused(error)
   }
 }
 
-const noWaiters: readonly StoredWaiter[] = []
 /** A turn may publish to many queues: small builders are many, large ones are few. */
 const BUILDERS_KEPT_MAX = 32
 const SMALL_BUILDERS_KEPT_MAX = 1_024
@@ -227,8 +235,7 @@ export class BatchGatherer {
     for (let index = 0; index < targets.length; index++) {
       const target = targets[index]!
       const isLast = index === targets.length - 1
-      const waiters = isLast ? batch.waiters : noWaiters
-      const ticket = new TargetTicket(target, batch, target.log.nextOffset, waiters)
+      const ticket = new TargetTicket(target, batch, recordCount, isLast)
       const place = unit === undefined ? undefined : { unit, isRepeat: index > 0 }
       // The first log has the bytes themselves; the others copy them into slabs that are used again.
       const isOwned = index === 0

@@ -137,7 +137,7 @@ export class Transactions {
         for (const target of batch.targets)
           target.willAppend(target.log.nextOffset + batch.builder.count)
       for (const batch of batches) {
-        batch.waiters.push(waiter)
+        batch.awaitedBy(waiter)
         this.#parts.gatherer.seal(batch, unit)
       }
       for (const [ledger, offsets] of ledgers) ledger.settleTogether(offsets, unit, waiter)

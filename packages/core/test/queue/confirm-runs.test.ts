@@ -29,7 +29,7 @@ const batch = (): OpenBatch & { settle(error?: BrokerError): void } => {
       if (error === undefined) waiter.stored()
       else waiter.refused(error)
   }
-  return { waiters, settle } as never
+  return { waiters, awaitedBy: (waiter: StoredWaiter) => waiters.push(waiter), settle } as never
 }
 
 const full = new BrokerError('ERR_STORAGE_FULL', ['x'])

@@ -3,7 +3,13 @@ import { DedupWindow, idBytes } from '../../src/queue/dedup-window.ts'
 import { DEDUP_BYTES_MAX, DEDUP_IDS_MAX } from '../../src/queue/limits.ts'
 import type { OpenBatch, StoredWaiter } from '../../src/queue/open-batch.ts'
 
-const batch = () => ({ waiters: [] as StoredWaiter[] }) as unknown as OpenBatch
+const batch = () => {
+  const waiters: StoredWaiter[] = []
+  return {
+    waiters,
+    awaitedBy: (waiter: StoredWaiter) => waiters.push(waiter),
+  } as never as OpenBatch
+}
 
 const stored = ({ waiters }: OpenBatch): void => {
   for (const waiter of waiters) waiter.stored()

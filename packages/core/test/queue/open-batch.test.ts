@@ -69,7 +69,7 @@ describe('messages of one turn', () => {
     expect(batches.size).toBe(1)
     expect(one.appends).toEqual([])
     let stored = 0
-    for (const batch of batches) batch.waiters.push({ stored: () => stored++, refused: () => 0 })
+    for (const batch of batches) batch.awaitedBy({ stored: () => stored++, refused: () => 0 })
     await pass()
     expect([one.appends, one.arrivedCount, one.arrivedBytes, stored]).toEqual([['0+3'], 3, 3, 1])
   })
@@ -115,7 +115,7 @@ describe('messages of one turn', () => {
     world.disk.inject({ kind: 'write', code: 'ENOSPC', nth: 1, times: 1 })
     const batch = add([one, two], 'a')
     const told: string[] = []
-    batch.waiters.push({
+    batch.awaitedBy({
       stored: () => told.push('stored'),
       refused: ({ code }) => told.push(code),
     })
