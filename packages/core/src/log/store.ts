@@ -395,7 +395,10 @@ export class LogStore {
 
   async #flushOnce(): Promise<void> {
     this.#isFlushDue = false
-    for (const log of [...this.logs.all()]) if (log.unflushedBytes > 0) await this.flush(log)
+    const logs = [...this.logs.all()].filter((log) => log.unflushedBytes > 0)
+    // A write costs the same for little: what is far less than the others have waits for more.
+    const worthBytes = this.#parts.unflushed.bytes / logs.length / 4
+    for (const log of logs) if (log.unflushedBytes >= worthBytes) await this.flush(log)
     await this.#parts.files.trim()
   }
 
