@@ -37,15 +37,17 @@ export class RetentionModel {
   readonly #compacted = new Map<number, CompactionRules>()
   readonly #truncated = new Map<string, TruncatedRange[]>()
   readonly #requested = new Map<string, number>()
-  /** The latest that the wall clock has ever shown. */
+  /** The latest that the wall clock has shown, and how far it went since, if it was set back. */
   latestWallMs = 0
+  #wallMs = 0
 
   constructor(history: History) {
     this.#history = history
   }
 
   noteWall(nowMs: number): void {
-    this.latestWallMs = Math.max(this.latestWallMs, nowMs)
+    this.latestWallMs += Math.max(0, nowMs - this.#wallMs)
+    this.#wallMs = nowMs
   }
 
   /** These settings count for the topic, or may count. */
