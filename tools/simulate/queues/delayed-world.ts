@@ -9,7 +9,7 @@
  */
 import type { Simulation } from '../simulation.ts'
 
-/** Times are cut to whole milliseconds, twice. */
+/** Times are cut to whole milliseconds, twice, and once more with each start. */
 const CLOCK_SLACK_MS = 2
 
 export type DelayedState = 'pending' | 'confirmed' | 'refused' | 'unknown'
@@ -68,7 +68,8 @@ export class DelayedWorld {
     if (sent.offset !== undefined && sent.offset !== offset)
       return this.#violate('D3', `message ${number} came at ${sent.offset} and at ${offset}`)
     const waitedMs = world.clock.monotonic() - sent.sentAtMs
-    if (waitedMs < sent.delayMs - CLOCK_SLACK_MS && this.#hasSteadyTime(sent))
+    const slackMs = CLOCK_SLACK_MS + this.#lifeCount - sent.life
+    if (waitedMs < sent.delayMs - slackMs && this.#hasSteadyTime(sent))
       this.#violate('D1', `message ${number} came after ${waitedMs} of ${sent.delayMs} ms`)
     if (sent.offset === undefined) {
       coverage.add('delayed release')

@@ -22,7 +22,7 @@ import type { Environment, TimerHandle } from '../environment/environment.ts'
 import type { StorageOptions } from '../engine/operations.ts'
 import { diskFull, isDiskFull } from './disk-errors.ts'
 import type { JournalFile } from './journal-file.ts'
-import { ENTRY_BYTES, PAGE_BYTES, groupBytes } from './journal-format.ts'
+import { ENTRY_BYTES, EntryKind, PAGE_BYTES, groupBytes } from './journal-format.ts'
 import { GroupBuilder, payloadBytesOf, type JournalItem } from './journal-group.ts'
 import type { JournalPool } from './journal-pool.ts'
 import { LatencyWindow } from './latency-window.ts'
@@ -227,6 +227,8 @@ export class Journal {
     const items: JournalItem[] = []
     let bytes = 0
     let unit: AtomicUnit | undefined
+    // The crash story: a creation is refused for want of room, and the definition behind it is not.
+    let isCreation = false
     this.#direct.clear()
     this.#notDirect.clear()
     for (;;) {
@@ -241,7 +243,8 @@ export class Journal {
         unit = unitOfItem
         const journalBytes = this.#journalBytesOf(item)
         const isFull = items.length > 0 && bytes + journalBytes > this.#options.groupBytesMax
-        if (isFull && !isWithin) return items
+        if (isFull && !isWithin && !isCreation) return items
+        isCreation = item.kind === 'control' && item.entry.kind === EntryKind.create
         bytes += journalBytes
         items.push(item)
       }
