@@ -184,26 +184,23 @@ export const formatPerObjectPage = async (options: PerObjectOptions): Promise<st
   const { topics, queues, delayed, topicsMax, pause } = options
   const page = new PerObjectPage(topicsMax)
   let sincePause = 0
+  const isTimeAfter = (count: number): boolean => {
+    sincePause += count
+    if (sincePause < METRIC_PARTITIONS_PER_TURN) return false
+    sincePause = 0
+    return true
+  }
   for (const topic of topics) {
     page.add(topic)
-    sincePause += 1 + topic.partitions.length
-    if (sincePause < METRIC_PARTITIONS_PER_TURN) continue
-    sincePause = 0
-    await pause()
+    if (isTimeAfter(1 + topic.partitions.length)) await pause()
   }
   for (const queue of queues) {
     page.addQueue(queue)
-    sincePause += 1
-    if (sincePause < METRIC_PARTITIONS_PER_TURN) continue
-    sincePause = 0
-    await pause()
+    if (isTimeAfter(1)) await pause()
   }
   for (const kept of delayed) {
     page.addKept(kept)
-    sincePause += 1
-    if (sincePause < METRIC_PARTITIONS_PER_TURN) continue
-    sincePause = 0
-    await pause()
+    if (isTimeAfter(1)) await pause()
   }
   return page.toString()
 }
